@@ -1,0 +1,1 @@
+"""Learned linear solvers (Algebraformer, linear transformers, LSTM/GRU) for spectral_nn."""

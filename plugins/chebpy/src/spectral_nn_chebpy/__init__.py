@@ -1,0 +1,1 @@
+"""spectral_nn results as ChebPy Chebfuns, and Chebfuns as coefficients."""
