@@ -1,0 +1,167 @@
+"""Dense collocation matrices: exact on polynomials, both layouts, batches, and solved problems."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.polynomial import chebyshev as C
+from scipy.special import airy
+
+from spectral_nn.bvp import collocation
+
+
+def polynomial(n, seed):
+    """A random polynomial of degree n - 1 on [-1, 1] with decaying coefficients."""
+    c = np.random.default_rng(seed).standard_normal(n) / (1.0 + np.arange(n)) ** 2
+    return C.Chebyshev(c)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(6, 48),
+    order=st.integers(0, 4),
+    rows=st.sampled_from(collocation.ROWS),
+    a=st.floats(-3, 3),
+    length=st.floats(0.1, 10),
+    seed=st.integers(0, 10**6),
+)
+def test_row_basis_differentiates_polynomials_exactly(n, order, rows, a, length, seed):
+    domain = (a, a + length)
+    u = polynomial(n, seed)
+    x = collocation.grid(n, domain)
+    y = collocation.row_nodes(n, order, domain, rows)
+    assert x.shape == (n,) and y.shape == (n - order,) and x[0] == a
+    basis = collocation.row_basis(n, order, domain, rows)
+
+    def to_unit(s):
+        return (2 * s - domain[0] - domain[1]) / length
+
+    for k in range(order + 1):
+        scale = (2 / length) ** k
+        expected = u.deriv(k)(to_unit(y)) * scale
+        bound = 1e-13 * n ** (2 * k) * scale * (1 + np.abs(u(to_unit(x))).max()) * (1 + abs(a) / length)
+        assert np.abs(basis[k] @ u(to_unit(x)) - expected).max() <= bound
+
+
+@pytest.mark.parametrize("k", [0, 1, 3])
+def test_functional_evaluates_derivatives_anywhere(k):
+    domain, n = (0.5, 2.0), 24
+    x = collocation.grid(n, domain)
+    for x0 in (0.5, 0.77, 2.0):
+        error = collocation.functional(n, k, x0, domain) @ np.exp(x) - np.exp(x0)
+        assert abs(error) < 1e-13 * n ** (2 * k)
+
+
+def robin_rows(n, domain, left, right):
+    def row(coefficients, x0):
+        return np.stack(
+            [sum(c * collocation.functional(n, k, x0, domain) for k, c in enumerate(coefficients))]
+        )
+
+    return row(left, domain[0]), row(right, domain[1])
+
+
+@pytest.mark.parametrize("rows", collocation.ROWS)
+def test_airy_converges_faster_than_any_power(rows):
+    """u'' = x u on [-10, 2], values of Ai at the ends."""
+    domain = (-10.0, 2.0)
+    errors = []
+    for n in (16, 24, 32, 48, 64):
+        y = collocation.row_nodes(n, 2, domain, rows)
+        left, right = robin_rows(n, domain, (1.0,), (1.0,))
+        A = collocation.assemble(
+            {(0, 0, 2): 1.0, (0, 0, 0): -y}, n=n, domain=domain, rows=rows, left=left, right=right
+        )
+        b = np.concatenate([[airy(-10)[0]], np.zeros(n - 2), [airy(2)[0]]])
+        errors.append(np.abs(np.linalg.solve(A, b) - airy(collocation.grid(n, domain))[0]).max())
+    assert errors[-1] < 1e-12
+    # The observed order log2(e_n / e_2n) grows: 16 -> 32 against 24 -> 48.
+    assert np.log2(errors[1] / errors[3]) > np.log2(errors[0] / errors[2]) > 4
+
+
+def test_second_order_batch_equals_assemble_one_by_one():
+    rng = np.random.default_rng(7)
+    batch, n, domain = 5, 17, (-1.0, 3.0)
+    a2, a1, a0 = rng.standard_normal((3, batch, n - 2))
+    left, right = rng.standard_normal((2, batch, 2))
+    for rows in collocation.ROWS:
+        many = collocation.second_order_batch(a2, a1, a0, n, domain, left, right, rows)
+        assert many.shape == (batch, n, n)
+        for b in range(batch):
+            top, bottom = robin_rows(n, domain, left[b], right[b])
+            one = collocation.assemble(
+                {(0, 0, 2): a2[b], (0, 0, 1): a1[b], (0, 0, 0): a0[b]},
+                n=n, domain=domain, rows=rows, left=top, right=bottom,
+            )  # fmt: skip
+            np.testing.assert_allclose(many[b], one, rtol=1e-14, atol=1e-12)
+
+
+def test_interior_rows_belong_to_their_grid_points():
+    """With u'' dropped the classical matrix of a0 u is diagonal: row i at grid point i."""
+    n, a0 = 12, np.arange(1.0, 11.0)
+    A = collocation.second_order_batch(0.0, 0.0, a0, n, rows="interior")[0]
+    assert np.array_equal(A[1:-1], np.diag(np.concatenate([[0], a0, [0]]))[1:-1])
+    np.testing.assert_allclose(A[[0, -1]], np.eye(n)[[0, -1]], atol=1e-14)
+
+
+def test_system_of_mixed_orders_and_parameters():
+    """v' = u'' … as a system: u'' - v = 0, v' + u' = λ with λ unknown; u = sin x, v = -sin x, λ = 0."""
+    n, domain = 20, (0.0, 2.0)
+    orders, n_rows = (2, 1), 18
+    sizes = [20, 19]
+    total = sum(sizes) + 1
+
+    def row(j, k, x0):
+        r = np.zeros(total)
+        start = sum(sizes[:j])
+        r[start : start + sizes[j]] = collocation.functional(sizes[j], k, x0, domain)
+        return r
+
+    left = np.stack([row(0, 0, 0.0), row(0, 1, 0.0), row(1, 0, 0.0)])
+    right = row(0, 0, 2.0)[None]
+    A = collocation.assemble(
+        {(0, 0, 2): 1.0, (0, 1, 0): -1.0, (1, 1, 1): 1.0, (1, 0, 1): 1.0},
+        n=n, orders=orders, domain=domain, left=left, right=right,
+        parameters={(1, 0): -1.0}, n_parameters=1,
+    )  # fmt: skip
+    b = np.concatenate([[0.0, 1.0, 0.0], np.zeros(2 * n_rows), [np.sin(2.0)]])
+    x = np.linalg.solve(A, b)
+    assert np.abs(x[:20] - np.sin(collocation.grid(20, domain))).max() < 1e-12
+    assert np.abs(x[20:39] + np.sin(collocation.grid(19, domain))).max() < 1e-11
+    assert abs(x[-1]) < 1e-11
+
+
+def test_complex_batch_and_reused_output():
+    n, k = 32, np.array([[1.0], [3.0 + 1j]])
+    out = np.empty((2, n, n), complex)
+    A = collocation.second_order_batch(1.0, 0.0, k**2, n, (0.0, 1.0), out=out)
+    assert A is out
+    b = np.zeros((2, n), complex)
+    b[:, -1] = np.sin(k[:, 0])
+    u = np.linalg.solve(A, b[..., None])[..., 0]
+    assert np.abs(u - np.sin(k * collocation.grid(n, (0.0, 1.0)))).max() < 1e-10
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: collocation.row_nodes(3, 4), "n: expected at least 5 points"),
+        (lambda: collocation.row_nodes(8, 2, rows="square"), "rows: expected one of"),
+        (lambda: collocation.assemble({(0, 0, 2): 1.0}, n=8), "expected 2 condition rows"),
+        (
+            lambda: collocation.assemble({(0, 0, 2): 1.0}, n=8, left=np.ones((2, 7))),
+            "expected rows of 8 unknowns",
+        ),
+        (
+            lambda: collocation.assemble(
+                {(0, 0, 2): np.ones((2, 6)), (0, 0, 0): np.ones((3, 6))}, n=8, left=np.ones((2, 8))
+            ),
+            "one batch size",
+        ),
+        (lambda: collocation.second_order_batch(1, 0, 0, 8, left_bc=1.0), "left_bc: expected"),
+        (lambda: collocation.second_order_batch(1, 0, 0, 8, out=np.empty((1, 9, 9))), "out: expected shape"),
+    ],
+)
+def test_misuse_names_the_argument(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
