@@ -1,0 +1,8 @@
+"""Functions on an interval: Chebyshev grids, transforms, matrices and piecewise series.  Knows no equations."""
+
+from __future__ import annotations
+
+from . import grid, matrices, transform
+from .series import ChebSeries
+
+__all__ = ["ChebSeries", "grid", "matrices", "transform"]

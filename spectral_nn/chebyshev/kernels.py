@@ -1,0 +1,80 @@
+"""Numba kernels of the Chebyshev layer: arrays in, arrays out, no validation.
+
+A piecewise series of E pieces is stored flat: piece e on [breaks[e], breaks[e + 1]] has the coefficients
+``flat[offsets[e]:offsets[e + 1]]``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True)
+def clenshaw(breaks, flat, offsets, x, out):  # type: ignore[no-untyped-def]
+    """out[i] = value at x[i]; at an inner break point the piece to its right; nan where x is nan.
+
+    Points outside the domain use the first or last piece.
+    """
+    pieces = breaks.size - 1
+    e = 0
+    for i in range(x.size):
+        t = x[i]
+        if np.isnan(t):
+            out[i] = np.nan
+            continue
+        # most callers come sorted: look at the last piece and the one after it before searching
+        if not (breaks[e] <= t < breaks[e + 1]):
+            if e + 1 < pieces and breaks[e + 1] <= t < breaks[e + 2]:
+                e += 1
+            else:
+                e = min(max(np.searchsorted(breaks, t, side="right") - 1, 0), pieces - 1)
+        a = breaks[e]
+        b = breaks[e + 1]
+        s = ((t - a) - (b - t)) / (b - a)
+        first = offsets[e]
+        s2 = 2.0 * s
+        b1 = 0.0 * flat[0]
+        b2 = b1
+        for k in range(offsets[e + 1] - 1, first, -1):
+            b1, b2 = flat[k] + s2 * b1 - b2, b1
+        out[i] = flat[first] + s * b1 - b2
+
+
+@njit(cache=True)
+def differentiate(breaks, flat, offsets, new_flat, new_offsets):  # type: ignore[no-untyped-def]
+    """Coefficients of the derivative, piece by piece; each piece one shorter, constants stay one long."""
+    for e in range(breaks.size - 1):
+        scale = 2.0 / (breaks[e + 1] - breaks[e])
+        lo = offsets[e]
+        n = offsets[e + 1] - lo
+        to = new_offsets[e]
+        if n == 1:
+            new_flat[to] = 0.0
+            continue
+        for k in range(n - 2, -1, -1):
+            later = new_flat[to + k + 2] if k + 2 < n - 1 else 0.0 * flat[0]
+            new_flat[to + k] = later + 2.0 * (k + 1) * scale * flat[lo + k + 1]
+        new_flat[to] *= 0.5
+
+
+@njit(cache=True)
+def antiderivative(breaks, flat, offsets, new_flat, new_offsets):  # type: ignore[no-untyped-def]
+    """Coefficients of the continuous antiderivative that vanishes at the left end; each piece one longer."""
+    left = 0.0 * flat[0]
+    for e in range(breaks.size - 1):
+        half = 0.5 * (breaks[e + 1] - breaks[e])
+        lo = offsets[e]
+        n = offsets[e + 1] - lo
+        to = new_offsets[e]
+        at_left = left
+        at_right = 0.0 * left
+        for k in range(1, n + 1):
+            before = 2.0 * flat[lo] if k == 1 else flat[lo + k - 1]
+            after = flat[lo + k + 1] if k + 1 < n else 0.0 * left
+            c = half * (before - after) / (2.0 * k)
+            new_flat[to + k] = c
+            at_left += c if k % 2 else -c
+            at_right += c
+        new_flat[to] = at_left
+        left = at_left + at_right
