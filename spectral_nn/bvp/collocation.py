@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from ..chebyshev.grid import points, to_reference
+from ..chebyshev.matrices import differentiation, interpolation, resampling
 
 ROWS = ("rectangular", "interior")
 #: Basis matrices kept: a solve doubles n a few times, a data generator stays at one n.
@@ -71,17 +72,14 @@ def row_basis(
         ``row_basis(...)[k] @ u(grid) = u^(k)(row nodes)`` for every polynomial u of degree below n.
     """
     _check_layout(n, order, rows)
-    scale = (2.0 / (float(domain[1]) - float(domain[0]))) ** np.arange(order + 1)
-    return _unit_row_basis(n, order, rows) * scale[:, None, None]
+    return _cached_row_basis(n, order, *_pair(domain), rows)
 
 
 def functional(n: int, k: int, x0: float, domain: Sequence[float] = (-1.0, 1.0)) -> np.ndarray:
     """The row r (n,) with ``r @ u(grid) = u^(k)(x0)``."""
     a, b = _pair(domain)
-    if k == 0 and x0 in (a, b):
-        return np.eye(n)[0 if x0 == a else -1]
-    t = np.clip(to_reference(np.array([x0]), (a, b)), -1.0, 1.0)
-    return _derivative_matrices(n, k, t)[k, 0] * (2.0 / (b - a)) ** k
+    t = to_reference(np.array([float(x0)]), (a, b))
+    return (interpolation(t, n, 2) @ differentiation(n, k, 2))[0] * (2.0 / (b - a)) ** k
 
 
 def assemble(
@@ -235,45 +233,16 @@ def _check_layout(n: int, order: int, rows: str) -> None:
 
 
 @lru_cache(maxsize=_CACHED_BASES)
-def _unit_row_basis(n: int, order: int, rows: str) -> np.ndarray:
-    basis = _derivative_matrices(n, order, row_nodes(n, order, rows=rows))
-    if rows == "interior":  # the grid's own points: exactly the identity
-        basis[0] = np.eye(n)[(order + 1) // 2 : n - order // 2]
+def _cached_row_basis(n: int, order: int, a: float, b: float, rows: str) -> np.ndarray:
+    if rows == "interior":
+        inner = slice((order + 1) // 2, n - order // 2)
+        basis = np.stack([differentiation(n, k, 2)[inner] for k in range(order + 1)])
+    else:
+        down = resampling(n - order, n, 1, 2)
+        basis = np.stack([down @ differentiation(n, k, 2) for k in range(order + 1)])
+    basis *= ((2.0 / (b - a)) ** np.arange(order + 1))[:, None, None]
     basis.flags.writeable = False
     return basis
-
-
-def _derivative_matrices(n: int, order: int, t: np.ndarray) -> np.ndarray:
-    """Values at the n-point grid on [-1, 1] to derivatives 0..order at t: shape (order + 1, len(t), n).
-
-    Through the coefficients: T_j^(k) = 2^(k-1) (k-1)! j C^(k)_{j-k}, Gegenbauer polynomials by their stable
-    three-term recurrence, times the values-to-coefficients matrix.
-    """
-    from scipy.fft import dct
-
-    out = np.empty((order + 1, len(t), n))
-    j = np.arange(n)
-    polynomials = np.cos(np.multiply.outer(np.arccos(t), j))
-    for k in range(order + 1):
-        if k > 0:
-            polynomials = np.zeros((len(t), n))
-            factor = 2.0 ** (k - 1) * float(np.prod(np.arange(1, k), dtype=float))
-            previous, current = np.zeros_like(t), np.ones_like(t)
-            for i in range(n - k):  # C^(k)_i, i = 0, 1, …
-                polynomials[:, i + k] = factor * (i + k) * current
-                previous, current = (
-                    current,
-                    (2 * (i + k) * t * current - (i + 2 * k - 1) * previous) / (i + 1),
-                )
-        if n == 1:
-            out[k] = polynomials
-            continue
-        # Transpose of "values to coefficients", (2/(n-1)) Σ'' over the degrees with halved end points; the
-        # grid runs left to right, the transform from the right end.
-        values = dct(polynomials, type=1, axis=1) / (n - 1)
-        out[k] = values[:, ::-1]
-        out[k][:, [0, -1]] *= 0.5
-    return out
 
 
 def _condition_rows(rows: Any, name: str) -> np.ndarray | None:
