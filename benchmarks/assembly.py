@@ -3,8 +3,8 @@
 Run: python benchmarks/assembly.py        (about 10 s; writes benchmarks/results/assembly.csv)
 
 Each line compares `second_order_batch` for B systems of size n = 64 (three coefficient arrays) with filling
-an array of the same size: into memory that is there already, and into fresh memory (np.empty, first touch
-included).
+an array of the same size: by one thread (ndarray.fill), by all threads (a Numba loop), and into fresh memory
+(np.empty, first touch included). The assembly uses all threads.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numba import njit, prange
 
 from spectral_nn.bvp.collocation import row_nodes, second_order_batch
 
@@ -44,19 +45,29 @@ def measure(batch: int, n: int) -> dict[str, object]:
     second_order_batch(a2, a1, 0.0, n, out=out)  # compile
     fill = best(lambda: out.fill(1.0))
     assemble = best(lambda: second_order_batch(a2, a1, 0.0, n, out=out))
+    fill_in_parallel(out)  # compile
+    threads_fill = best(lambda: fill_in_parallel(out))
     fresh_fill = best(lambda: np.empty((batch, n, n)).fill(1.0))
     fresh_assemble = best(lambda: second_order_batch(a2, a1, 0.0, n))
     return {
         "B": batch,
         "n": n,
         "fill_GB_s": round(gigabytes / fill, 2),
+        "threads_fill_GB_s": round(gigabytes / threads_fill, 2),
         "assemble_GB_s": round(gigabytes / assemble, 2),
         "percent_of_fill": round(100 * fill / assemble, 1),
+        "percent_of_threads_fill": round(100 * threads_fill / assemble, 1),
         "fresh_fill_GB_s": round(gigabytes / fresh_fill, 2),
         "fresh_assemble_GB_s": round(gigabytes / fresh_assemble, 2),
         "percent_of_fresh_fill": round(100 * fresh_fill / fresh_assemble, 1),
         "systems_per_s": int(batch / assemble),
     }
+
+
+@njit(parallel=True)
+def fill_in_parallel(out):
+    for b in prange(out.shape[0]):
+        out[b] = 1.0
 
 
 def best(call: Callable[[], object]) -> float:
