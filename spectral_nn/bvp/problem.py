@@ -1,0 +1,354 @@
+"""`BVP`: a boundary value problem as the user states it, checked and counted before any work."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from .conditions import (
+    Condition,
+    ConditionTrace,
+    Surroundings,
+    as_list,
+    call_with_params,
+    end_conditions,
+)
+from .expression import Expression
+from .trace import Fields, Linearization, OperatorTrace, Structure, is_number
+
+if TYPE_CHECKING:
+    from ..linear import LinearSystem
+    from .result import BVPResult
+
+
+class BVP:
+    """A two-point boundary value problem op(x, u, …) = rhs with conditions, stated once and solved as often as needed.
+
+    Parameters
+    ----------
+    op : callable
+        ``op(x, u, v, …)`` returns one expression or a list of as many as there are unknowns. ``x`` is a plain array;
+        ``u.diff(k)``, ``u(x0)``, ``u(x/2)``, ``u.sum()``, ``u.cumsum()``, ``u.jump(x0)``, ``u.fredholm(K)``,
+        ``u.volterra(K)``, arithmetic and NumPy's elementwise functions are understood.
+    domain : pair of float
+        The interval, a < b, finite.
+    lbc, rbc : number, str, list or callable, optional
+        Conditions at the left and right end. A number: every unknown has this value. A list: for one unknown
+        the values of (u, u', …); for several one entry each (a number, a list, or None). A callable of the unknowns:
+        expressions that must vanish. "dirichlet", "neumann": zero value, zero slope.
+    bc : callable or "periodic", optional
+        ``bc(x, u, …)`` returns expressions that must vanish: ``u(0.3) - 1``, ``u.sum()``, ``u(0) - u(1)``.
+    params : dict of str to number, optional
+        Unknown scalars with their guesses: extra arguments, after the functions and by these names, of `op` and of those
+        conditions that name them. Each needs one more condition.
+    rhs : number, callable of x, or list of those
+        Right-hand sides, default 0.
+    unknowns : int, optional
+        Number of unknown functions where the signature does not tell: ``lambda x, *u: …``; with a single argument
+        besides x the operator then gets a tuple.
+    breakpoints : sequence of float
+        Points inside the domain where coefficients jump or kink. Those not given are found.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument, what was expected and what came.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectral_nn import BVP
+    >>> problem = BVP(lambda x, u: u.diff(2) + u, (0, np.pi / 2), lbc=0, rbc=1)
+    >>> round(float(problem.solve()(np.pi / 6)), 12)
+    0.5
+    """
+
+    def __init__(self, op: Callable, domain: Sequence[float] = (-1.0, 1.0), lbc: Any = None, rbc: Any = None,
+                 bc: Any = None, *, params: dict[str, Any] | None = None, rhs: Any = 0.0,
+                 unknowns: int | None = None, breakpoints: Sequence[float] = ()):  # fmt: skip
+        if not callable(op):
+            raise TypeError(f"op: expected a callable op(x, u, …), got {type(op).__name__}")
+        self.op, self.domain = op, _check_domain(domain)
+        self.params = _check_params(params)
+        self.names, self._as_tuple = _unknown_names(op, tuple(self.params), unknowns)
+        self.breakpoints = _check_breakpoints(breakpoints, self.domain)
+        self.rhs = rhs
+        self._lbc, self._rbc, self._bc = lbc, rbc, bc
+        self.structure = Structure(len(self.names), len(self.params), orders=[0] * len(self.names))
+        self.complex = any(np.iscomplexobj(v) for v in self.params.values())
+        self._discover()
+
+    # --- the public verbs ---------------------------------------------------------------------------------------
+
+    def solve(self, rhs: Any = None, guess: Any = None, **options: Any) -> BVPResult:
+        """Solve; the options are those of `spectral_nn.solve_bvp` from `tol` on."""
+        from .solve import solve
+
+        return solve(self, rhs=rhs, guess=guess, **options)
+
+    def discretize(self, n: int = 64, **options: Any) -> LinearSystem:
+        """The dense collocation system of a linear problem at n points, see `spectral_nn.bvp.collocation`."""
+        from .collocation import discretize
+
+        return discretize(self, n, **options)
+
+    def linearize(self, u: Any = 0.0, x: Any = None, params: Sequence[float] | None = None) -> Linearization:
+        """Residual and exact partial derivatives of the operator at points x around given functions.
+
+        Parameters
+        ----------
+        u : number, callable, ChebSeries, BVPResult, or list of those
+            Where to linearize; callables are made into Chebyshev series first.
+        x : array (n,), optional
+            Default: 32 Chebyshev points.
+        params : sequence of float, optional
+            Values of the scalar unknowns; default their guesses.
+        """
+        from ..chebyshev.grid import points
+        from .guess import as_series
+
+        series = as_series(u, self)
+        x = points(32, 1, self.domain) if x is None else np.atleast_1d(np.asarray(x, dtype=float))
+        values = list(self.params.values()) if params is None else list(params)
+        return self.trace(x, lambda j, k: series[j](x, k), values + [0.0] * len(self.structure.scalars))
+
+    def eigs(self, k: int = 6, **options: Any) -> Any:
+        """Eigenvalues and eigenfunctions of a linear operator, see `spectral_nn.bvp.eigs.eigs`."""
+        from .eigs import eigs
+
+        return eigs(self, k, **options)
+
+    @property
+    def linear(self) -> bool:
+        """Whether the equations and all conditions are affine in the unknowns, as the trace found."""
+        return self.structure.linear
+
+    @property
+    def orders(self) -> tuple[int, ...]:
+        """Highest derivative of each unknown."""
+        return tuple(self.structure.orders[: self.structure.n_unknowns])
+
+    def __repr__(self) -> str:
+        s = self.structure
+        kind = "linear" if s.linear else "nonlinear"
+        what = ", ".join(f"{n}: order {o}" for n, o in zip(self.names, s.orders, strict=False))
+        extra = f", params {', '.join(self.params)}" if self.params else ""
+        return f"BVP({kind}, {what}{extra}, on [{self.domain[0]:g}, {self.domain[1]:g}], {self.n_conditions} conditions)"
+
+    # --- for the solvers: the equations' side -------------------------------------------------------------------
+
+    def trace(self, x: np.ndarray, fields: Fields, params: Sequence[Any], rhs: Any = None, *,
+              values_only: bool = False, discover: bool = False) -> Linearization:  # fmt: skip
+        """Evaluate the operator at nodes x (n,) around ``fields(j, k)``; m equations come back."""
+        t = OperatorTrace(self.structure, x, fields, params, discover, values_only)
+        unknowns = [t.unknown(j) for j in range(self.structure.n_unknowns)]
+        scalars = {name: t.parameter(i) for i, name in enumerate(self.params)}
+        args = [tuple(unknowns)] if self._as_tuple else unknowns
+        equations = as_list(call_with_params(self.op, [x, *args], scalars, "op"))
+        if discover:
+            self._check_equations(equations)
+        return t.result(equations, rhs_values(self.rhs if rhs is None else rhs, x, len(self.names)))
+
+    def conditions(self, around: Surroundings, discover: bool = False) -> list[Condition]:
+        """All conditions, linearized around the present solution: left, right, other, and those of the trace."""
+        out: list[Condition] = []
+        a, b = self.domain
+        for spec, name, point in ((self._lbc, "lbc", a), (self._rbc, "rbc", b)):
+            out += self._end(end_conditions(spec, name, len(self.names), self.orders), name, point, around, discover)
+        if isinstance(self._bc, str):
+            out += self._periodic(around)
+        elif self._bc is not None:
+            t = ConditionTrace(self.structure, around, None, discover)
+            out += self._evaluate(self._bc, t, [around.x], "bc")
+        return out
+
+    @property
+    def n_conditions(self) -> int:
+        """Conditions that determine the solution: one per derivative (less what algebra fixes) and per parameter."""
+        return _free_constants(self._incidence) + self.structure.p
+
+    # --- discovery ----------------------------------------------------------------------------------------------
+
+    def _discover(self) -> None:
+        s, (a, b) = self.structure, self.domain
+        x = a + (b - a) * (0.5 + 0.5 * np.sin(np.linspace(-1.5, 1.5, 7)))  # any inner points will do
+        values = [complex(v) if self.complex else float(v) for v in self.params.values()]
+        with np.errstate(all="ignore"):
+            lin = self.trace(x, lambda j, k: np.full_like(x, 0.5), values, discover=True)
+            self._incidence = np.full((s.m, s.m), -1)
+            for i, j, k, _ in lin.entries:
+                self._incidence[i, j] = max(self._incidence[i, j], k)
+            for j, term in s.nonlocal_terms:
+                assert term.source is not None
+                self._incidence[j, term.source[0]] = max(self._incidence[j, term.source[0]], term.source[1])
+            self.complex |= any(np.iscomplexobj(v) for v in lin.residual)
+            self.complex |= any(np.iscomplexobj(d) for *_, d in lin.entries + lin.param_entries)
+            around = Surroundings(x, np.full_like(x, (b - a) / x.size), lambda j, k: np.full_like(x, 0.5),
+                                  lambda j, k, x0: 0.5, values + [0.0] * len(s.scalars))  # fmt: skip
+            if isinstance(self._bc, str) and self._bc != "periodic":
+                raise ValueError(f"bc: the only condition given by name is 'periodic', got {self._bc!r}")
+            if not (self._bc is None or isinstance(self._bc, str) or callable(self._bc)):
+                raise TypeError(f"bc: expected a callable bc(x, u, …) or 'periodic', got {type(self._bc).__name__}")
+            conditions = self.conditions(around, discover=True)
+        self.complex |= any(np.iscomplexobj(c.value) or np.iscomplexobj([p[-1] for p in c.points]) for c in conditions)
+        s.linear = lin.affine and all(c.affine for c in conditions)
+        self._check_counts(len(conditions))
+        for term in s.scalars:
+            if term.key is not None and not a <= term.key[2] <= b:
+                raise ValueError(f"op: a term refers to x0 = {term.key[2]:g}, outside of the domain [{a:g}, {b:g}]")
+        jumps = [t.key[2] for t in s.scalars if t.kind == "jump" and t.key is not None]
+        self.breakpoints = _check_breakpoints([*self.breakpoints, *jumps], self.domain)
+
+    def _check_equations(self, equations: list[Any]) -> None:
+        for eq in equations:
+            if not isinstance(eq, Expression):
+                raise TypeError(f"op: returned {type(eq).__name__} ({eq!r:.40}); expected expressions in the unknowns "
+                                f"{', '.join(self.names)}, one for each")  # fmt: skip
+        if len(equations) != len(self.names):
+            raise ValueError(f"op: returned {len(equations)} equations for the {len(self.names)} unknowns "
+                             f"{', '.join(self.names)}; expected as many equations as unknowns")  # fmt: skip
+
+    def _check_counts(self, given: int) -> None:
+        s = self.structure
+        used = (self._incidence >= 0).any(axis=0)
+        if not used[: len(self.names)].all():
+            missing = [n for n, u in zip(self.names, used, strict=False) if not u]
+            raise ValueError(f"op: the unknown {missing[0]} appears in no equation")
+        wanted, scalars = self.n_conditions, len(s.scalars)
+        jumps = sum(t.kind == "jump" for t in s.scalars)
+        given += scalars - jumps  # the trace brings the condition of each of its own scalars, but of a jump
+        given += sum(t.kind == "cumsum" for t in s.functions)
+        if isinstance(self._bc, str) and not any(s.orders):
+            raise ValueError("bc: periodic conditions need a differential equation; this one has order 0")
+        if given != wanted:
+            orders = ", ".join(f"{n}: {o}" for n, o in zip(self.names, s.orders, strict=False))
+            params = f" and {len(self.params)} unknown parameter(s)" if self.params else ""
+            own = wanted - given
+            user_given = given - (scalars - jumps) - sum(t.kind == "cumsum" for t in s.functions)
+            what = "too few" if own > 0 else "too many"
+            raise ValueError(f"lbc/rbc/bc: {what} conditions: equations of order ({orders}){params} need "
+                             f"{user_given + own} conditions, got {user_given}")  # fmt: skip
+
+    # --- conditions ---------------------------------------------------------------------------------------------
+
+    def _end(self, spec, name, point, around, discover) -> list[Condition]:
+        t = ConditionTrace(self.structure, around, point, discover)
+        if callable(spec):
+            return self._evaluate(spec, t, [], name)
+        return [t.condition(t.unknown(j, k) - value, name) for j, k, value in spec]
+
+    def _evaluate(self, function, t: ConditionTrace, before: list[Any], name: str) -> list[Condition]:
+        unknowns: list[Any] = [t.unknown(j) for j in range(len(self.names))]
+        scalars = {n: t.parameter(i) for i, n in enumerate(self.params)}
+        args = [tuple(unknowns)] if self._as_tuple else unknowns
+        if before and _n_positional(function) == len(args):
+            before = []  # bc=lambda u: … without x is as clear
+        result = as_list(call_with_params(function, [*before, *args], scalars, name))
+        return [t.condition(e, f"{name}[{i}]" if len(result) > 1 else name) for i, e in enumerate(result)]
+
+    def _periodic(self, around: Surroundings) -> list[Condition]:
+        if self._lbc is not None or self._rbc is not None:
+            raise ValueError("bc: periodic conditions leave no room for lbc or rbc; expected these to be None")
+        (a, b), t = self.domain, ConditionTrace(self.structure, around, None)
+        return [t.condition(t.at(t.unknown(j, k), a) - t.at(t.unknown(j, k), b), "bc (periodic)")
+                for j, order in enumerate(self.structure.orders[: len(self.names)]) for k in range(order)]  # fmt: skip
+
+
+def rhs_values(rhs: Any, x: np.ndarray, m: int) -> list[Any]:
+    """Right-hand sides at x as a list of m numbers or arrays."""
+    parts = list(rhs) if isinstance(rhs, list | tuple) else [rhs] * (m if is_number(rhs) else 1)
+    if len(parts) != m:
+        raise ValueError(f"rhs: expected one right-hand side for each of the {m} equations, got {len(parts)}")
+    out: list[Any] = []
+    for part in parts:
+        value = part(x) if callable(part) else part
+        if not is_number(value):
+            value = np.asarray(value)
+            if value.dtype.kind not in "bifc":
+                raise TypeError(f"rhs: expected a number or a callable of x, got {type(part).__name__}")
+            if value.shape and value.shape[-1] != x.size:
+                raise ValueError(f"rhs: expected a number or a callable that returns shape {x.shape}, got shape {value.shape}")
+        out.append(value)
+    return out
+
+
+def _free_constants(incidence: np.ndarray) -> int:
+    """Constants of integration of a system: the largest total order of a matching of equations to unknowns.
+
+    (Jacobi's bound, sharp for generic coefficients: u'' + v' = 0, v − u² = 0 has two constants, not three.)
+    """
+    cost = np.where(incidence < 0, -1e6, incidence)
+    rows, cols = linear_sum_assignment(cost, maximize=True)
+    total = cost[rows, cols].sum()
+    if total < 0:
+        raise ValueError("op: the equations do not determine the unknowns: some unknowns appear in too few equations")
+    return int(total)
+
+
+def _check_domain(domain: Any) -> tuple[float, float]:
+    try:
+        a, b = (float(v) for v in domain)
+    except (TypeError, ValueError):
+        raise ValueError(f"domain: expected a pair of numbers (a, b), got {domain!r:.60}") from None
+    if not (np.isfinite(a) and np.isfinite(b)):
+        raise ValueError(f"domain: expected a finite interval, got ({a}, {b}); truncate it, or map it with a new variable")
+    if not a < b:
+        raise ValueError(f"domain: expected a < b, got ({a:g}, {b:g})")
+    return a, b
+
+
+def _check_params(params: Any) -> dict[str, Any]:
+    if params is None:
+        return {}
+    if not isinstance(params, dict):
+        raise TypeError(f"params: expected a dict of name to guess, such as {{'lam': 1.0}}, got {type(params).__name__}")
+    for name, value in params.items():
+        if not is_number(value) or not np.isfinite(value):
+            raise ValueError(f"params: expected a finite number as the guess of {name!r}, got {value!r:.40}")
+    return dict(params)
+
+
+def _check_breakpoints(breakpoints: Any, domain: tuple[float, float]) -> tuple[float, ...]:
+    points = np.unique(np.asarray(list(breakpoints), dtype=float))
+    if points.size and not (np.isfinite(points).all() and domain[0] < points[0] and points[-1] < domain[1]):
+        raise ValueError(f"breakpoints: expected points inside the domain ({domain[0]:g}, {domain[1]:g}), got {breakpoints}")
+    return tuple(points.tolist())
+
+
+def _n_positional(function: Callable) -> int:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in kinds and p.default is p.empty for p in inspect.signature(function).parameters.values())
+
+
+def _unknown_names(op: Callable, params: tuple[str, ...], unknowns: int | None) -> tuple[tuple[str, ...], bool]:
+    """Names of the unknown functions from the operator's signature, and whether it takes them as one tuple."""
+    try:
+        signature = inspect.signature(op)
+    except (TypeError, ValueError):
+        raise TypeError("op: its signature cannot be read; wrap it in a lambda: lambda x, u: op(x, u)") from None
+    positional, starred = [], False
+    for p in signature.parameters.values():
+        starred |= p.kind is p.VAR_POSITIONAL
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty:
+            positional.append(p.name)
+    absent = [n for n in params if n not in signature.parameters]
+    if absent:
+        raise ValueError(f"params: {absent[0]!r} is not an argument of op{signature}; expected it after the unknown functions")
+    names = [n for n in positional[1:] if n not in params]
+    if not positional or (not names and not starred):
+        raise ValueError(f"op: expected op(x, u, …) with x first and at least one unknown, got op{signature}")
+    if unknowns is None:
+        if starred:
+            raise ValueError("unknowns: op takes *args, so the number of unknown functions must be given: unknowns=m")
+        return tuple(names), False
+    if not isinstance(unknowns, int) or unknowns < 1:
+        raise ValueError(f"unknowns: expected a positive integer, got {unknowns!r}")
+    if starred or (len(names) == 1 and unknowns >= 1 and len(names) != unknowns):
+        return tuple(f"u{i}" for i in range(unknowns)), not starred
+    if len(names) != unknowns:
+        raise ValueError(f"unknowns: got {unknowns}, but op has the {len(names)} unknowns {', '.join(names)}")
+    return tuple(names), False
