@@ -50,13 +50,11 @@ def extrema(u: ChebSeries) -> tuple[Array, Array]:
     if np.iscomplexobj(u.coefficients[0]):
         raise TypeError("extrema need a real series; take abs(u), u.real or u.imag first")
     left, right = _one_sided(u)
-    lo, hi = (c @ (-1.0) ** np.arange(c.size) for c in (u.coefficients[0],)), u.coefficients[-1].sum()
-    inside = u.diff().roots(jumps=True)
-    inside = np.setdiff1d(inside, u.breakpoints)
-    x = np.concatenate(
-        [u.breakpoints[:1], u.breakpoints[1:-1], u.breakpoints[1:-1], inside, u.breakpoints[-1:]]
-    )
-    v = np.concatenate([np.fromiter(lo, float), left, right, u(inside), [hi]])
+    breaks = u.breakpoints
+    ends = np.array([_left_end(u.coefficients[0]), u.coefficients[-1].sum()])
+    inside = np.setdiff1d(u.diff().roots(jumps=False), breaks)
+    x = np.concatenate([breaks[:1], breaks[1:-1], breaks[1:-1], inside, breaks[-1:]])
+    v = np.concatenate([ends[:1], left, right, u(inside), ends[1:]])
     order = np.argsort(x, kind="stable")
     x, v = x[order], v[order]
     same = np.concatenate([[False], (np.diff(x) == 0) & (np.diff(v) == 0)])
@@ -102,12 +100,16 @@ def _one_sided(u: ChebSeries) -> tuple[Array, Array]:
     """Limits from the left and from the right at the inner break points."""
     c = u.coefficients
     right_ends = np.array([a.sum() for a in c])
-    left_ends = np.array([a[::2].sum() - a[1::2].sum() for a in c])
+    left_ends = np.array([_left_end(a) for a in c])
     return right_ends[:-1], left_ends[1:]
 
 
+def _left_end(c: Array) -> Any:
+    return c[::2].sum() - c[1::2].sum()
+
+
 def _subdivided_roots(c: Array, noise: float) -> Array:
-    """Candidates in [-1, 1]; `noise` is the level below which coefficients of the first interval are rounding."""
+    """Candidates in [-1, 1]; coefficients below `noise` are rounding of the interval first given."""
     size = np.abs(c)
     noise = max(noise, EPS * size.max())
     above = np.flatnonzero(size > noise)
@@ -178,19 +180,15 @@ def _merge_across_breaks(r: Array, breaks: Array) -> Array:
 
 def _norm2(u: ChebSeries) -> float:
     """Clenshaw-Curtis on twice the points, exact for |u|^2; pieces of equal length go together."""
-    lengths = np.array([c.size for c in u.coefficients])
+    coefficients = u.coefficients
+    lengths = np.array([c.size for c in coefficients])
     half = 0.5 * np.diff(u.breakpoints)
     total = 0.0
     for n in np.unique(lengths):
         which = np.flatnonzero(lengths == n)
-        c = (
-            np.array([u.coefficients[e] for e in which])
-            if which.size < lengths.size
-            else np.array(u.coefficients)
-        )
         m = 2 * int(n) + 1
-        padded = np.zeros((which.size, m), dtype=c.dtype)
-        padded[:, :n] = c
+        padded = np.zeros((which.size, m), dtype=u.dtype)
+        padded[:, :n] = [coefficients[e] for e in which]
         values = np.abs(coefficients_to_values(padded, 2, axis=1)) ** 2
         total += float(half[which] @ (values @ quadrature_weights(m, 2)))
     return float(np.sqrt(total))

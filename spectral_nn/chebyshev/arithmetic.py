@@ -1,4 +1,4 @@
-"""Arithmetic of piecewise Chebyshev series: on a common refinement of the pieces, then coefficient by coefficient."""
+"""Arithmetic of piecewise Chebyshev series: on common pieces, then coefficient by coefficient."""
 
 from __future__ import annotations
 
@@ -57,9 +57,7 @@ def divide(u: ChebSeries | complex, v: ChebSeries | complex) -> Any:
 
 def power(u: ChebSeries, exponent: int) -> Any:
     if not isinstance(exponent, (int, np.integer)):
-        raise TypeError(
-            f"only whole powers of a ChebSeries are taken; got {exponent!r}. Use ChebSeries.from_function"
-        )
+        raise TypeError(f"only whole powers of a ChebSeries are taken; got {exponent!r}; see from_function")
     if exponent < 0:
         return divide(1.0, power(u, -int(exponent)))
     result = type(u)(u.domain, [np.ones(1)])
@@ -76,9 +74,7 @@ def power(u: ChebSeries, exponent: int) -> Any:
 
 def absolute(u: ChebSeries) -> ChebSeries:
     if np.iscomplexobj(u.coefficients[0]):
-        raise TypeError(
-            "abs needs a real series; |u| of a complex one is (u * u.conj()).real ** 0.5, not a polynomial"
-        )
+        raise TypeError("abs needs a real series; resolve |u| of a complex one with ChebSeries.from_function")
     lo, hi = u.domain
     zeros = u.roots(jumps=False)
     far = np.abs(zeros[:, None] - u.breakpoints).min(axis=1, initial=np.inf) > SAME_BREAK * (hi - lo)

@@ -1,7 +1,7 @@
 """Chebyshev points of both kinds, their weights, and maps between intervals.
 
-Points are ascending everywhere in this package.  Kind 1 are the zeros of T_n (no end points), kind 2 the extrema of
-T_{n-1} (end points included).
+Points are ascending everywhere in this package.  Kind 1 are the zeros of T_n (no end points), kind 2 the
+extrema of T_{n-1} (end points included).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[Any]
 
-# Up to this size reference vectors are kept; above it, computing them is cheap beside whatever they are used for.
+# Up to this size reference vectors are kept; above it, computing them is cheap beside what they are used for.
 CACHE_UP_TO = 4096
 
 
@@ -56,7 +56,7 @@ def angles(n: int, kind: int = 1) -> Array:
 
 
 def barycentric_weights(n: int, kind: int = 1) -> Array:
-    """Barycentric weights of the n points, shape (n,), scaled to largest size 1 and positive at the right end.
+    """Barycentric weights of the n points, shape (n,): largest size 1, positive at the right end.
 
     Source: Berrut & Trefethen, Barycentric Lagrange interpolation, SIAM Review 46 (2004), eqs (5.3), (5.4).
     """
@@ -64,7 +64,7 @@ def barycentric_weights(n: int, kind: int = 1) -> Array:
 
 
 def quadrature_weights(n: int, kind: int = 1, domain: tuple[float, float] = (-1.0, 1.0)) -> Array:
-    """Weights w with ``w @ f(points)`` the integral of f over the domain; exact for polynomials of degree < n.
+    """Weights w with ``w @ f(points)`` the integral of f over the domain; exact for degree < n.
 
     Fejér's first rule for kind 1, Clenshaw-Curtis for kind 2, in O(n log n).
 

@@ -27,12 +27,12 @@ class ChebSeries:
     breakpoints : array_like, shape (E + 1,)
         Strictly increasing; the first and last are the ends of the domain.
     coefficients : sequence of E array_like, or ndarray of shape (E, n)
-        Chebyshev coefficients of each piece, in the variable of the piece mapped to [-1, 1]; lengths may differ; real or
-        complex.
+        Chebyshev coefficients of each piece, in the variable of the piece mapped to [-1, 1]; lengths may
+        differ; real or complex.
 
     Notes
     -----
-    At an inner break point the value is that of the piece to the right; `jump` gives the difference across it.
+    At an inner break point the value is that of the piece to the right; `jump` gives the difference there.
     Objects are immutable: every operation returns a new series.
 
     Examples
@@ -58,7 +58,7 @@ class ChebSeries:
             or not (np.diff(breaks) > 0).all()
         ):
             raise ValueError(
-                f"breakpoints must be at least two strictly increasing finite numbers; got {breaks}"
+                f"breakpoints must be two or more finite numbers, strictly increasing; got {breaks}"
             )
         self._breaks = breaks
         self._flat, self._offsets = _flatten(coefficients, breaks.size - 1)
@@ -197,19 +197,20 @@ class ChebSeries:
         return self.integrate()
 
     def jump(self, x0: float, k: int = 0) -> Any:
-        """Value from the right minus value from the left of x0, of the k-th derivative; 0 off the break points."""
+        """Value from the right minus value from the left of x0, k-th derivative; 0 off the break points."""
         self._check_inside(np.array([float(x0)]))
         return analysis.jump(self.diff(k), float(x0))
 
     def roots(self, *, jumps: bool = True) -> Array:
-        """Real zeros in the domain, ascending; with `jumps`, also break points where a real series changes sign.
+        """Real zeros in the domain, ascending.
 
-        Pieces that are identically zero contribute none.
+        With `jumps`, also break points across which a real series changes sign.  Pieces that are identically
+        zero contribute none.
         """
         return analysis.roots(self, jumps)
 
     def extrema(self) -> tuple[Array, Array]:
-        """Local extrema of a real series, with the ends and both sides of jumps: places and values, ascending."""
+        """Places and values of local extrema of a real series, with the ends and both sides of jumps."""
         return analysis.extrema(self)
 
     def min(self) -> float:
@@ -302,13 +303,13 @@ class ChebSeries:
         return plot(self, ax, **kw)
 
     def plot_coefficients(self, ax: Axes | None = None, **kw: Any) -> Axes:
-        """Draw the sizes of the coefficients of each piece on a logarithmic axis.  Returns the Axes, shows nothing."""
+        """Draw the sizes of each piece's coefficients, logarithmic.  Returns the Axes, shows nothing."""
         from .show import plot_coefficients
 
         return plot_coefficients(self, ax, **kw)
 
     def sample(self, per_piece: int) -> tuple[Array, Array]:
-        """`per_piece` points of the second kind on each piece and the values there, each (E, per_piece), one-sided."""
+        """`per_piece` second-kind points on each piece and the one-sided values, (E, per_piece) each."""
         t = points(per_piece, 2)
         a, b = self._breaks[:-1, None], self._breaks[1:, None]
         return 0.5 * (a * (1 - t) + b * (1 + t)), analysis.piece_values(self, t)

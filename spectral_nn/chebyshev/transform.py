@@ -49,7 +49,7 @@ def values_to_coefficients(values: ArrayLike, kind: int = 1, axis: int = 0) -> A
 
 
 def coefficients_to_values(coefficients: ArrayLike, kind: int = 1, axis: int = 0) -> Array:
-    """Values at as many ascending Chebyshev points as there are coefficients; inverse of `values_to_coefficients`."""
+    """Values at as many ascending points as there are coefficients; inverse of `values_to_coefficients`."""
     c = _inexact(coefficients, "coefficients")
     n = c.shape[axis]
     check_kind(kind)
@@ -79,10 +79,10 @@ def chop(coefficients: ArrayLike, tol: float = EPS) -> int:
     Source: Aurentz & Trefethen, Chopping a Chebyshev series, ACM TOMS 43 (2017), algorithm `standardChop`.
     """
     c = np.abs(np.asarray(coefficients))
-    if c.ndim != 1 or not 0 < tol < 1:
-        raise ValueError(
-            f"chop needs a one-dimensional series and 0 < tol < 1; got shape {c.shape}, tol={tol!r}"
-        )
+    if c.ndim != 1:
+        raise ValueError(f"coefficients must be one-dimensional; got shape {c.shape}")
+    if not 0 < tol < 1:
+        raise ValueError(f"tol must lie between 0 and 1; got {tol!r}")
     n = c.size
     if n < SHORTEST_PLATEAU:
         return n
