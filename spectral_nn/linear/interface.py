@@ -160,8 +160,8 @@ class LinearStatus(IntEnum):
 _SENTENCES = {
     LinearStatus.CONVERGED: "The backward error is within rtol; nothing to do.",
     LinearStatus.NOISE_LEVEL: (
-        "The residual is consistent with the stated noise; x_error holds the 90 % band if the solver gives one. "
-        "For an answer to rounding of the system as given, leave out noise=."
+        "The residual is consistent with the stated noise; x_error holds the 90 % band if the solver "
+        "gives one. For an answer to rounding of the system as given, leave out noise=."
     ),
     LinearStatus.UNCERTIFIED: (
         "This is the solver's raw answer, not refined and without fall back; "
@@ -180,7 +180,8 @@ _SENTENCES = {
         "The solver raised or returned non-finite numbers; allow fallback=True or choose another solver."
     ),
     LinearStatus.UNSUPPORTED: (
-        "The solver does not take such a system; choose another one (spectral_nn.linear_solvers() lists them)."
+        "The solver does not take such a system; choose another one "
+        "(spectral_nn.linear_solvers() lists them)."
     ),
     LinearStatus.NONFINITE_INPUT: (
         "The system holds NaN or infinity; look at the coefficients that made the place named here."

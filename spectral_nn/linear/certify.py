@@ -1,0 +1,474 @@
+"""Solve, and never trust the solver: true residual, refinement, fall back, report.
+
+After every solve the residual is computed in float64 (complex128). Where the backward errors of `residual`
+are above
+rtol, in this order and only for the items that need it:
+
+1. iterative refinement: x += solve(b − A x), while every step gains a factor of two;
+2. flexible GMRES with the solver as preconditioner;
+3. another, direct solver (see `FALL_BACK`), whose answer is judged in the same way.
+
+The best answer met on the way is returned, and the result says how it was come by.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from .apply import Application, dense_of, unsupported_reason
+from .interface import ItemReports, LinearSolution, LinearSolver, LinearStatus, LinearSystem, structure_of
+from .krylov import fgmres
+from .registry import resolve
+from .residual import TrueResidual, noise_discrepancy
+
+#: A refinement step that gains less than this factor ends refinement.
+REFINEMENT_GAIN = 2.0
+#: Steps of refinement: a direct solver needs one or two, one that gains a digit a step a dozen.
+MAX_REFINEMENTS = 20
+#: Flexible GMRES steps; a preconditioner that needs more is not worth waiting for.
+MAX_FGMRES = 60
+#: Residual over its expectation under the stated noise, above which an answer does not fit the data. A
+#: posterior mean has about 1; a factor for what a solver does not resolve, and no more.
+MAX_DISCREPANCY = 10.0
+#: The direct solver that takes over, by structure; after it, and on dense systems, QR.
+FALL_BACK = {
+    "dense": "lu",
+    "sparse": "lu",
+    "banded": "banded",
+    "almost_banded": "almost_banded",
+    "block": "block",
+    "operator": "lu",
+}
+
+_SENTENCES = {status.sentence for status in LinearStatus}
+_OK, _SINGULAR, _RAW = LinearStatus.CONVERGED, LinearStatus.SINGULAR, LinearStatus.UNCERTIFIED
+
+
+def factor(
+    solver: str | LinearSolver,
+    A: Any,
+    *,
+    rtol: float = 1e-12,
+    refine: bool = True,
+    fallback: bool = True,
+    noise: Any = None,
+) -> Certified:
+    """Factor once, to solve for many right-hand sides, each answer certified.
+
+    Parameters
+    ----------
+    solver : str or LinearSolver
+    A : LinearSystem, or a matrix of any kind that `solve_linear` takes
+    rtol, refine, fallback, noise
+        As for `spectral_nn.solve_linear`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectral_nn.linear import factor
+    >>> fac = factor("lu", np.array([[4.0, 1.0], [2.0, 3.0]]))
+    >>> fac.solve(np.array([5.0, 5.0])).x
+    array([1., 1.])
+    """
+    return Certified(resolve(solver), A, rtol=rtol, refine=refine, fallback=fallback, noise=noise)
+
+
+class Certified:
+    """A factored system whose `solve` returns certified answers.
+
+    Attributes
+    ----------
+    solver : LinearSolver
+    picked : str
+        For "auto": what it picked, and why.
+    """
+
+    def __init__(
+        self,
+        solver: LinearSolver,
+        A: Any,
+        *,
+        rtol: float = 1e-12,
+        refine: bool = True,
+        fallback: bool = True,
+        noise: Any = None,
+    ) -> None:
+        self.solver, self.rtol, self.refine, self.fallback, self.noise = solver, rtol, refine, fallback, noise
+        self.system = A if isinstance(A, LinearSystem) else LinearSystem(A)
+        self.A = self.system.A
+        self.truth = TrueResidual(self.A)
+        self.picked = ""
+        self._next: Certified | None = None
+        self._application: Application | None = None
+        self.cause: tuple[LinearStatus, str] | None = None
+        self._start()
+        self._fast = (
+            self.cause is None
+            and noise is None
+            and self.solver.traits.exact
+            and type(self.A) is np.ndarray
+            and self.A.ndim == 2
+        )
+
+    def solve(self, b: np.ndarray, rtol: float | None = None) -> LinearSolution:
+        """Solve for b (n,), (n, k) or, with A (B, n, n), (B, n)."""
+        started = perf_counter()
+        rtol = self.rtol if rtol is None else rtol
+        if self._fast and b.ndim == 1:
+            answer = self._solve_fast(b, rtol, started)
+            if answer is not None:
+                return answer
+        return self._solve(b, rtol, started)
+
+    # --- factor
+    # ---------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        if not self.truth.finite.any():
+            self.cause = LinearStatus.NONFINITE_INPUT, self.truth.where_not_finite()
+            return
+        reason = unsupported_reason(self.solver, self.A, self.noise)
+        if reason:
+            self.cause = LinearStatus.UNSUPPORTED, reason
+            return
+        try:
+            self._application = Application(self.solver, self.system, self.truth.finite, self.noise)
+        except Exception as error:  # whatever a solver does, the caller gets an answer or a sentence
+            self.cause = self._blame(error)
+            return
+        if self.solver.name == "auto":
+            self.solver, self.picked = self._application.unwrap_auto()
+
+    def _blame(self, error: Exception) -> tuple[LinearStatus, str]:
+        traits = self.solver.traits
+        text = f"{self.solver.name} raised {type(error).__name__}: {error}"
+        if isinstance(error, np.linalg.LinAlgError) and traits.exact and not traits.needs_spd:
+            return _SINGULAR, str(error)
+        if isinstance(error, ValueError) and not isinstance(error, np.linalg.LinAlgError):
+            return LinearStatus.UNSUPPORTED, text
+        return LinearStatus.BREAKDOWN, text
+
+    # --- solve
+    # ----------------------------------------------------------------------------------------------------
+
+    def _solve_fast(self, b: np.ndarray, rtol: float, started: float) -> LinearSolution | None:
+        """One dense system, a direct solver, nothing wrong: judged in a few microseconds."""
+        try:
+            raw = self._application.solve_one(b)  # type: ignore[union-attr]
+        except Exception:
+            return None
+        x = raw.x
+        if raw.status is not _RAW or x.shape != b.shape:
+            return None
+        size = np.abs(b - self.A @ x)
+        x_size = float(np.abs(x).max(initial=0.0))
+        b_size = np.abs(b)
+        eta = float(size.max(initial=0.0)) / (
+            float(self.truth.norms[0]) * x_size + float(b_size.max(initial=0.0)) + 1e-300
+        )
+        sums: Any = self.truth.row_sums
+        if not eta <= rtol or not (size <= rtol * (sums[0] * x_size + b_size)).all():
+            return None
+        message = _OK.sentence if raw.message is _RAW.sentence else raw.message
+        return LinearSolution(
+            x,
+            success=True,
+            status=_OK,
+            message=self.picked + message,
+            backward_error=eta,
+            solver=self.solver.name,
+            time=perf_counter() - started,
+        )
+
+    def _solve(self, b: np.ndarray, rtol: float, started: float) -> LinearSolution:
+        rows = _Items(self.truth.is_batch, b)
+        work = _Work(rows.stack(b), self.truth, self.system.dtype)
+        note = ""
+        if self.cause is None:
+            note = self._apply_solver(work, rows, rtol)
+        elif self.cause[0] is LinearStatus.NONFINITE_INPUT:
+            work.status[:] = LinearStatus.NONFINITE_INPUT
+        else:
+            work.status[work.usable] = self.cause[0]
+        name = self.solver.name
+        if self.noise is None or (self.cause is not None and self.fallback):
+            pending = work.pending(rtol)
+            if pending.size and self.fallback and work.usable.any():
+                name = self._fall_back(work, pending, rows, rtol) or name
+        return self._report(work, rows, b, rtol, name, note, started)
+
+    def _apply_solver(self, work: _Work, rows: _Items, rtol: float) -> str:
+        application = self._application
+        assert application is not None
+        everything = np.flatnonzero(work.usable)
+        if not everything.size:
+            return ""
+        try:
+            raw = application.solve(work.b[everything], everything, rows)
+        except Exception as error:
+            self_cause = self._blame(error)
+            work.status[everything] = self_cause[0]
+            return self_cause[1]
+        work.take_raw(raw, everything)
+        note = "" if raw.message in _SENTENCES else raw.message
+        if self.noise is not None:
+            self._judge_noise(work, raw)
+            return note
+        work.accept(everything, rtol)
+        if self.refine:
+            self._improve(work, rows, rtol)
+        return note
+
+    def _improve(self, work: _Work, rows: _Items, rtol: float) -> None:
+        """Iterative refinement, then flexible GMRES, of the items that need it."""
+        application = self._application
+        assert application is not None
+
+        def correct(R: np.ndarray, items: np.ndarray) -> np.ndarray:
+            try:
+                return application.solve(R, items, rows).x
+            except Exception:
+                return np.full(R.shape, np.nan)
+
+        active = work.pending(rtol)
+        for _ in range(MAX_REFINEMENTS):
+            active = active[np.isfinite(work.omega[active])]
+            if not active.size:
+                break
+            before = work.omega[active]
+            D = correct(work.R[active], active)
+            work.refinements[active] += 1
+            work.try_correction(active, D, rtol)
+            after = work.omega[active]
+            active = active[(after > rtol) & (after * REFINEMENT_GAIN <= before)]
+        active = work.pending(rtol)
+        active = active[np.isfinite(work.omega[active])]
+        # A direct solver that does not refine is beaten by its own rounding: no basis is larger than the
+        # problem.
+        limit = min(work.b.shape[1], 2 if self.solver.traits.exact else MAX_FGMRES)
+        if not active.size or limit < 1:
+            return
+        truth = self.truth
+        scale = truth.row_scale(rows.of(active))
+        scale = np.ones((1, 1)) if scale is None else scale
+        R = work.R[active]
+        size = np.abs(R).max(axis=1, keepdims=True)
+        D, steps, _ = fgmres(
+            lambda V: truth.product(V, rows.of(active)) * scale,
+            lambda V: correct(V / scale, active),
+            R / np.where(size > 0, size, 1.0) * scale,
+            0.3 * rtol / np.maximum(work.omega[active], rtol),
+            limit,
+        )
+        work.refinements[active] += steps
+        work.try_correction(active, D * size, rtol)
+
+    def _judge_noise(self, work: _Work, raw: LinearSolution) -> None:
+        usable = np.flatnonzero(work.usable)
+        A = dense_of(self.A)
+        A = A[usable] if self.truth.is_batch else A
+        sigma = self.noise[usable] if np.ndim(self.noise) else self.noise
+        fit = noise_discrepancy(A, work.b[usable], work.x[usable], work.R[usable], sigma)
+        work.status[usable] = np.where(
+            fit <= MAX_DISCREPANCY, LinearStatus.NOISE_LEVEL, LinearStatus.NOT_CONVERGED
+        )
+
+    def _fall_back(self, work: _Work, pending: np.ndarray, rows: _Items, rtol: float) -> str | None:
+        """Let another solver try; take over what it does better. Returns who did."""
+        name = self._next_name()
+        if name is None:
+            return None
+        whole = not self.truth.is_batch
+        if whole and self._next is not None:
+            other = self._next
+        else:
+            system = (
+                LinearSystem(self._matrix_for(name), None, self.system.meta)
+                if whole
+                else LinearSystem(self.A[pending])
+            )
+            other = Certified(resolve(name), system, rtol=rtol)
+            self._next = other if whole else None
+        answer = other.solve(rows.unstack(work.b[pending], pending), rtol)
+        items = answer.items
+        status = np.array([answer.status]) if items is None else items.status
+        before = self.cause[0] if self.cause else None
+        better = work.offer(pending, rows.stack(answer.x), status, rtol, was_singular=before is _SINGULAR)
+        if not better:
+            return None
+        return f"{self.solver.name}, then {answer.solver}"
+
+    def _next_name(self) -> str | None:
+        structure = self.truth.structure
+        first = FALL_BACK[structure]
+        name = self.solver.name
+        if name not in (first, "qr"):
+            return first
+        dense = structure == "dense" or self.A.shape[-1] <= 2000
+        return "qr" if name != "qr" and dense else None
+
+    def _matrix_for(self, name: str) -> Any:
+        takes = resolve(name).traits.structures
+        return self.A if structure_of(self.A) in takes else dense_of(self.A)
+
+    # --- report
+    # ---------------------------------------------------------------------------------------------------
+
+    def _report(
+        self, work: _Work, rows: _Items, b: np.ndarray, rtol: float, name: str, note: str, started: float
+    ) -> LinearSolution:
+        raw_only = not self.refine and not self.fallback
+        status = work.final_status(rtol, raw_only and self.noise is None)
+        worst = LinearStatus(int(status.max(initial=0)))
+        message = self._message(work, status, worst, note)
+        eta = work.eta.copy()
+        items = None if rows.single else ItemReports(status, work.refinements, work.fell_back)
+        return LinearSolution(
+            rows.unstack(work.x),
+            success=bool((status <= LinearStatus.NOISE_LEVEL).all()),
+            status=worst,
+            message=message,
+            backward_error=float(eta[0]) if rows.single else eta,
+            refinements=int(work.refinements.max(initial=0)),
+            solver=name,
+            fell_back=bool(work.fell_back.any()),
+            time=perf_counter() - started,
+            iterations=work.iterations,
+            x_error=work.x_error,
+            items=items,
+        )
+
+    def _message(self, work: _Work, status: np.ndarray, worst: LinearStatus, note: str) -> str:
+        count = int((status == worst).sum())
+        parts = [self.picked] if self.picked else []
+        if len(status) > 1 and worst is not _OK:
+            parts.append(f"{count} of {len(status)} items: ")
+        if worst is LinearStatus.NONFINITE_INPUT:
+            parts.append(self._where(work, int(np.flatnonzero(status == worst)[0])) + ". ")
+        elif self.cause is not None:
+            parts.append(f"{self.cause[1]}. ")
+        elif note:
+            parts.append(note if note.endswith(" ") else f"{note} ")
+        parts.append(worst.sentence)
+        return "".join(parts)
+
+    def _where(self, work: _Work, item: int) -> str:
+        if not (self.truth.finite[item] if self.truth.is_batch else self.truth.finite[0]):
+            return self.truth.where_not_finite(item if self.truth.is_batch else 0)
+        i = int(np.flatnonzero(~np.isfinite(work.given[item]))[0])
+        where = f"b[{i}]" if len(work.given) == 1 else f"b, item {item}, entry {i}"
+        return f"{where} is {work.given[item, i]}; A is finite"
+
+
+class _Items:
+    """b as given (n,), (n, k), (B, n) and as rows (items, n)."""
+
+    __slots__ = ("is_batch", "single")
+
+    def __init__(self, is_batch: bool, b: np.ndarray) -> None:
+        self.is_batch, self.single = is_batch, b.ndim == 1
+
+    def stack(self, b: np.ndarray) -> np.ndarray:
+        return b if self.is_batch else b[None, :] if self.single else b.T
+
+    def unstack(self, rows: np.ndarray, items: np.ndarray | None = None) -> np.ndarray:
+        return rows if self.is_batch else rows[0] if self.single else rows.T
+
+    def of(self, items: np.ndarray) -> Any:
+        """Index into what is per system: all right-hand sides share one."""
+        return items if self.is_batch else slice(None)
+
+
+class _Work:
+    """The answers so far, as rows, with their errors and states."""
+
+    def __init__(self, b: np.ndarray, truth: TrueResidual, dtype: np.dtype) -> None:
+        self.given, self.truth = b, truth
+        m, n = b.shape
+        dtype = np.result_type(dtype, b.dtype)
+        finite_b = np.isfinite(b).all(axis=1)
+        self.usable = finite_b & (truth.finite if truth.is_batch else np.full(m, truth.all_finite))
+        self.b = b if self.usable.all() else np.where(self.usable[:, None], b, 0.0)
+        self.x = np.full((m, n), np.nan, dtype)
+        self.R = np.zeros((m, n), dtype)
+        self.eta, self.omega = np.full(m, np.inf), np.full(m, np.inf)
+        self.status = np.full(m, int(_RAW))
+        self.status[~self.usable] = LinearStatus.NONFINITE_INPUT
+        self.eta[~self.usable] = np.nan
+        self.refinements = np.zeros(m, int)
+        self.fell_back = np.zeros(m, bool)
+        self.iterations = 0
+        self.x_error: np.ndarray | None = None
+
+    def _index(self, items: np.ndarray) -> Any:
+        return items if self.truth.is_batch else slice(None)
+
+    def take_raw(self, raw: LinearSolution, items: np.ndarray) -> None:
+        self.x[items] = raw.x
+        self.R[items], self.eta[items], self.omega[items] = self.truth.judge(
+            self.b[items], self.x[items], self._index(items)
+        )
+        own = np.full(len(items), int(raw.status)) if raw.items is None else raw.items.status
+        self.status[items] = np.where(own == _SINGULAR, own, int(_RAW))
+        self.iterations, self.x_error = raw.iterations, raw.x_error
+
+    def accept(self, items: np.ndarray, rtol: float) -> None:
+        good = items[(self.omega[items] <= rtol) & (self.status[items] == _RAW)]
+        self.status[good] = _OK
+
+    def pending(self, rtol: float) -> np.ndarray:
+        """Items not yet accepted, singular ones too."""
+        return np.flatnonzero(self.usable & (self.status != _OK))
+
+    def try_correction(self, items: np.ndarray, D: np.ndarray, rtol: float) -> None:
+        """x += D where that lowers the error."""
+        X = self.x[items] + D
+        R, eta, omega = self.truth.judge(self.b[items], X, self._index(items))
+        self._replace(items, X, R, eta, omega)
+        self.accept(items, rtol)
+
+    def offer(
+        self, items: np.ndarray, X: np.ndarray, status: np.ndarray, rtol: float, was_singular: bool
+    ) -> bool:
+        """Answers of another solver: taken where they are better, or where there was none."""
+        status = np.broadcast_to(status, items.shape)
+        R, eta, omega = self.truth.judge(self.b[items], X, self._index(items))
+        singular = (self.status[items] == _SINGULAR) | was_singular
+        taken = self._replace(items, X, R, eta, omega, always=status == _OK)
+        self.fell_back[taken] = True
+        good = (status == _OK) & ~singular
+        self.status[items] = np.where(
+            good, int(_OK), np.where(singular | (status == _SINGULAR), int(_SINGULAR), self.status[items])
+        )
+        return bool(taken.size)
+
+    def _replace(
+        self,
+        items: np.ndarray,
+        X: np.ndarray,
+        R: np.ndarray,
+        eta: np.ndarray,
+        omega: np.ndarray,
+        always: np.ndarray | None = None,
+    ) -> np.ndarray:
+        better = omega < self.omega[items]
+        if always is not None:
+            better = better | always
+        taken = items[better]
+        self.x[taken], self.R[taken] = X[better], R[better]
+        self.eta[taken], self.omega[taken] = eta[better], omega[better]
+        return taken
+
+    def final_status(self, rtol: float, raw_only: bool) -> np.ndarray:
+        status = self.status.copy()
+        open_ = status == _RAW
+        broken = open_ & ~np.isfinite(self.omega)
+        status[broken] = LinearStatus.BREAKDOWN
+        if raw_only:
+            status[status == _OK] = _RAW
+        else:
+            status[open_ & ~broken] = LinearStatus.NOT_CONVERGED
+        return status
