@@ -1,7 +1,8 @@
 """Linear problems of the Cash/Mazzia test set: T1-T18 and T35.
 
 Definitions: J. R. Cash, "Boundary value problem test set" (PROBLEMS.PDF), as in the vignette of R's
-bvpSolve and F. Mazzia & J. R. Cash, "A Fortran test set for boundary value problem solvers" (AIP Conf. Proc. 1648, 2015).
+bvpSolve and F. Mazzia & J. R. Cash, "A Fortran test set for boundary value problem solvers"
+(AIP Conf. Proc. 1648, 2015).
 """
 
 from __future__ import annotations

@@ -207,7 +207,7 @@ def thomas_fermi() -> Problem:
         stored=True,
         tol=1e-7,
         tags=tags("classical nonlinear scalar singular hard"),
-        note="u ~ 1 + B x + (4/3) x^(3/2) at 0: only algebraic convergence without a mapping or a graded mesh",
+        note="u ~ 1 + B x + (4/3) x^(3/2) at 0: algebraic convergence without a mapping or a graded mesh",
     )
 
 

@@ -227,7 +227,7 @@ def mathieu() -> Problem:
 
 
 def front_speed() -> Problem:
-    # Nagumo: u'' + c u' + u (1 - u)(u - a) = 0; the front u = (1 - tanh(x / (2 sqrt 2)))/2, c = sqrt(2) (1/2 - a)
+    # Nagumo: u'' + c u' + u (1 - u)(u - a) = 0; u = (1 - tanh(x / (2 sqrt 2)))/2, c = sqrt(2) (1/2 - a)
     a, end = 0.25, 12.0
 
     def front(x: Any) -> Any:

@@ -105,7 +105,7 @@ def starting_mesh(
 def collocate(form: FirstOrder, mesh: Array, start: Callable[[Array], Array]) -> Callable[[Array], Array]:
     """Gauss-Legendre collocation of y' = f(x, y): unknowns y at the nodes and y' at the stages.
 
-    On each interval y_(e+1) = y_e + h sum b_j k_j, stage values Y_i = y_e + h sum a_ij k_j, k_i = f(x_i, Y_i).
+    On each interval y_(e+1) = y_e + h sum b_j k_j, Y_i = y_e + h sum a_ij k_j and k_i = f(x_i, Y_i).
     """
     c, a, b = tableau(STAGES)
     h, left = np.diff(mesh), mesh[:-1]
@@ -284,9 +284,12 @@ def van_der_pol_period(p: Problem) -> dict[str, Any]:
         return np.vstack([t * v, t * ((1 - u * u) * v - u), 0 * u])
 
     form = FirstOrder(
-        fun, lambda ya, yb: np.array([ya[0] - yb[0], ya[1] - yb[1], ya[1]]),
-        lambda x: np.vstack([2 * np.cos(2 * np.pi * x), -2 * np.sin(2 * np.pi * x), 6.6 + 0 * x]), rows=(0, 2), nodes=201,
-    )  # fmt: skip
+        fun,
+        lambda ya, yb: np.array([ya[0] - yb[0], ya[1] - yb[1], ya[1]]),
+        lambda x: np.vstack([2 * np.cos(2 * np.pi * x), -2 * np.sin(2 * np.pi * x), 6.6 + 0 * x]),
+        rows=(0, 2),
+        nodes=201,
+    )
     found = gauss(p, form, p.domain)
     values = found.pop("u")
     found["u"], found["params"] = values[0], {"T": values[1][0]}
@@ -313,8 +316,15 @@ def order0_system(p: Problem) -> dict[str, Any]:
 def runge_kutta(fun: Callable[..., Array], x: Array, start: Array, rtol: float) -> Array:
     found = solve_ivp(
         lambda s, y: fun(np.array([s]), y[:, None])[:, 0],
-        (x[0], x[-1]), start, method="DOP853", t_eval=x, rtol=rtol, atol=1e-15, dense_output=False, max_step=0.02,
-    )  # fmt: skip
+        (x[0], x[-1]),
+        start,
+        method="DOP853",
+        t_eval=x,
+        rtol=rtol,
+        atol=1e-15,
+        dense_output=False,
+        max_step=0.02,
+    )
     if not found.success:
         raise RuntimeError(found.message)
     return found.y
