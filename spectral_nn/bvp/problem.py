@@ -196,6 +196,7 @@ class BVP:
             conditions = self.conditions(around, discover=True)
         self.complex |= any(np.iscomplexobj(c.value) or np.iscomplexobj([p[-1] for p in c.points]) for c in conditions)
         s.linear = lin.affine and all(c.affine for c in conditions)
+        self.consistent = self._consistency()
         self._check_counts(len(conditions))
         for term in s.scalars:
             if term.key is not None and not a <= term.key[2] <= b:
@@ -232,6 +233,16 @@ class BVP:
             what = "too few" if own > 0 else "too many"
             raise ValueError(f"lbc/rbc/bc: {what} conditions: equations of order ({orders}){params} need "
                              f"{user_given + own} conditions, got {user_given}")  # fmt: skip
+
+    def _consistency(self) -> list[int]:
+        """Unknowns v of the trace, v = expr differentiated, whose start v(a) = expr(a) must be stated as a condition."""
+        s = self.structure
+        surplus = sum(s.orders) - _free_constants(self._incidence)
+        candidates = [s.n_unknowns + i for i, f in enumerate(s.functions) if f.kind == "diff" and s.orders[s.n_unknowns + i]]
+        if surplus > len(candidates):
+            raise ValueError("op: the equations are differential-algebraic of higher index: an unknown is differentiated "
+                             "more often than the equations can determine; differentiate the algebraic equation by hand")  # fmt: skip
+        return candidates[:surplus]
 
     # --- conditions ---------------------------------------------------------------------------------------------
 
