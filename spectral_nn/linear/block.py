@@ -69,6 +69,10 @@ class AlmostBlockDiagonal:
         parts = [np.abs(p).sum(axis=-1).max(initial=0.0) for p in (self.left, self.blocks, self.right)]
         return float(max(parts))
 
+    def row_sums(self) -> np.ndarray:
+        """Σ_j |A_ij|, (n,)."""
+        return np.concatenate([np.abs(p).sum(axis=-1).ravel() for p in (self.left, self.blocks, self.right)])
+
     def toarray(self) -> np.ndarray:
         """The matrix with its zeros, (n, n)."""
         E, R, C = self.blocks.shape
