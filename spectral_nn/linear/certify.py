@@ -1,8 +1,7 @@
 """Solve, and never trust the solver: true residual, refinement, fall back, report.
 
-After every solve the residual is computed in float64 (complex128). Where the backward errors of `residual`
-are above
-rtol, in this order and only for the items that need it:
+After every solve the residual is computed in float64 (complex128). Where the backward errors of `residual` are
+above rtol, in this order and only for the items that need it:
 
 1. iterative refinement: x += solve(b − A x), while every step gains a factor of two;
 2. flexible GMRES with the solver as preconditioner;
@@ -20,6 +19,7 @@ import numpy as np
 
 from .apply import Application, dense_of, unsupported_reason
 from .interface import ItemReports, LinearSolution, LinearSolver, LinearStatus, LinearSystem, structure_of
+from .items import MAX_GROWTH, Answers, Items
 from .krylov import fgmres
 from .registry import resolve
 from .residual import TrueResidual, noise_discrepancy
@@ -169,6 +169,8 @@ class Certified:
         eta = float(size.max(initial=0.0)) / (
             float(self.truth.norms[0]) * x_size + float(b_size.max(initial=0.0)) + 1e-300
         )
+        if float(self.truth.norms[0]) * x_size > MAX_GROWTH * float(b_size.max(initial=0.0)):
+            return None  # perhaps a null vector: look closer
         sums: Any = self.truth.row_sums
         if not eta <= rtol or not (size <= rtol * (sums[0] * x_size + b_size)).all():
             return None
@@ -184,8 +186,8 @@ class Certified:
         )
 
     def _solve(self, b: np.ndarray, rtol: float, started: float) -> LinearSolution:
-        rows = _Items(self.truth.is_batch, b)
-        work = _Work(rows.stack(b), self.truth, self.system.dtype)
+        rows = Items(self.truth.is_batch, b)
+        work = Answers(rows.stack(b), self.truth, self.system.dtype)
         note = ""
         if self.cause is None:
             note = self._apply_solver(work, rows, rtol)
@@ -200,7 +202,7 @@ class Certified:
                 name = self._fall_back(work, pending, rows, rtol) or name
         return self._report(work, rows, b, rtol, name, note, started)
 
-    def _apply_solver(self, work: _Work, rows: _Items, rtol: float) -> str:
+    def _apply_solver(self, work: Answers, rows: Items, rtol: float) -> str:
         application = self._application
         assert application is not None
         everything = np.flatnonzero(work.usable)
@@ -222,7 +224,7 @@ class Certified:
             self._improve(work, rows, rtol)
         return note
 
-    def _improve(self, work: _Work, rows: _Items, rtol: float) -> None:
+    def _improve(self, work: Answers, rows: Items, rtol: float) -> None:
         """Iterative refinement, then flexible GMRES, of the items that need it."""
         application = self._application
         assert application is not None
@@ -266,7 +268,7 @@ class Certified:
         work.refinements[active] += steps
         work.try_correction(active, D * size, rtol)
 
-    def _judge_noise(self, work: _Work, raw: LinearSolution) -> None:
+    def _judge_noise(self, work: Answers, raw: LinearSolution) -> None:
         usable = np.flatnonzero(work.usable)
         A = dense_of(self.A)
         A = A[usable] if self.truth.is_batch else A
@@ -276,7 +278,7 @@ class Certified:
             fit <= MAX_DISCREPANCY, LinearStatus.NOISE_LEVEL, LinearStatus.NOT_CONVERGED
         )
 
-    def _fall_back(self, work: _Work, pending: np.ndarray, rows: _Items, rtol: float) -> str | None:
+    def _fall_back(self, work: Answers, pending: np.ndarray, rows: Items, rtol: float) -> str | None:
         """Let another solver try; take over what it does better. Returns who did."""
         name = self._next_name()
         if name is None:
@@ -318,7 +320,7 @@ class Certified:
     # ---------------------------------------------------------------------------------------------------
 
     def _report(
-        self, work: _Work, rows: _Items, b: np.ndarray, rtol: float, name: str, note: str, started: float
+        self, work: Answers, rows: Items, b: np.ndarray, rtol: float, name: str, note: str, started: float
     ) -> LinearSolution:
         raw_only = not self.refine and not self.fallback
         status = work.final_status(rtol, raw_only and self.noise is None)
@@ -341,7 +343,7 @@ class Certified:
             items=items,
         )
 
-    def _message(self, work: _Work, status: np.ndarray, worst: LinearStatus, note: str) -> str:
+    def _message(self, work: Answers, status: np.ndarray, worst: LinearStatus, note: str) -> str:
         count = int((status == worst).sum())
         parts = [self.picked] if self.picked else []
         if len(status) > 1 and worst is not _OK:
@@ -355,120 +357,9 @@ class Certified:
         parts.append(worst.sentence)
         return "".join(parts)
 
-    def _where(self, work: _Work, item: int) -> str:
+    def _where(self, work: Answers, item: int) -> str:
         if not (self.truth.finite[item] if self.truth.is_batch else self.truth.finite[0]):
             return self.truth.where_not_finite(item if self.truth.is_batch else 0)
         i = int(np.flatnonzero(~np.isfinite(work.given[item]))[0])
         where = f"b[{i}]" if len(work.given) == 1 else f"b, item {item}, entry {i}"
         return f"{where} is {work.given[item, i]}; A is finite"
-
-
-class _Items:
-    """b as given (n,), (n, k), (B, n) and as rows (items, n)."""
-
-    __slots__ = ("is_batch", "single")
-
-    def __init__(self, is_batch: bool, b: np.ndarray) -> None:
-        self.is_batch, self.single = is_batch, b.ndim == 1
-
-    def stack(self, b: np.ndarray) -> np.ndarray:
-        return b if self.is_batch else b[None, :] if self.single else b.T
-
-    def unstack(self, rows: np.ndarray, items: np.ndarray | None = None) -> np.ndarray:
-        return rows if self.is_batch else rows[0] if self.single else rows.T
-
-    def of(self, items: np.ndarray) -> Any:
-        """Index into what is per system: all right-hand sides share one."""
-        return items if self.is_batch else slice(None)
-
-
-class _Work:
-    """The answers so far, as rows, with their errors and states."""
-
-    def __init__(self, b: np.ndarray, truth: TrueResidual, dtype: np.dtype) -> None:
-        self.given, self.truth = b, truth
-        m, n = b.shape
-        dtype = np.result_type(dtype, b.dtype)
-        finite_b = np.isfinite(b).all(axis=1)
-        self.usable = finite_b & (truth.finite if truth.is_batch else np.full(m, truth.all_finite))
-        self.b = b if self.usable.all() else np.where(self.usable[:, None], b, 0.0)
-        self.x = np.full((m, n), np.nan, dtype)
-        self.R = np.zeros((m, n), dtype)
-        self.eta, self.omega = np.full(m, np.inf), np.full(m, np.inf)
-        self.status = np.full(m, int(_RAW))
-        self.status[~self.usable] = LinearStatus.NONFINITE_INPUT
-        self.eta[~self.usable] = np.nan
-        self.refinements = np.zeros(m, int)
-        self.fell_back = np.zeros(m, bool)
-        self.iterations = 0
-        self.x_error: np.ndarray | None = None
-
-    def _index(self, items: np.ndarray) -> Any:
-        return items if self.truth.is_batch else slice(None)
-
-    def take_raw(self, raw: LinearSolution, items: np.ndarray) -> None:
-        self.x[items] = raw.x
-        self.R[items], self.eta[items], self.omega[items] = self.truth.judge(
-            self.b[items], self.x[items], self._index(items)
-        )
-        own = np.full(len(items), int(raw.status)) if raw.items is None else raw.items.status
-        self.status[items] = np.where(own == _SINGULAR, own, int(_RAW))
-        self.iterations, self.x_error = raw.iterations, raw.x_error
-
-    def accept(self, items: np.ndarray, rtol: float) -> None:
-        good = items[(self.omega[items] <= rtol) & (self.status[items] == _RAW)]
-        self.status[good] = _OK
-
-    def pending(self, rtol: float) -> np.ndarray:
-        """Items not yet accepted, singular ones too."""
-        return np.flatnonzero(self.usable & (self.status != _OK))
-
-    def try_correction(self, items: np.ndarray, D: np.ndarray, rtol: float) -> None:
-        """x += D where that lowers the error."""
-        X = self.x[items] + D
-        R, eta, omega = self.truth.judge(self.b[items], X, self._index(items))
-        self._replace(items, X, R, eta, omega)
-        self.accept(items, rtol)
-
-    def offer(
-        self, items: np.ndarray, X: np.ndarray, status: np.ndarray, rtol: float, was_singular: bool
-    ) -> bool:
-        """Answers of another solver: taken where they are better, or where there was none."""
-        status = np.broadcast_to(status, items.shape)
-        R, eta, omega = self.truth.judge(self.b[items], X, self._index(items))
-        singular = (self.status[items] == _SINGULAR) | was_singular
-        taken = self._replace(items, X, R, eta, omega, always=status == _OK)
-        self.fell_back[taken] = True
-        good = (status == _OK) & ~singular
-        self.status[items] = np.where(
-            good, int(_OK), np.where(singular | (status == _SINGULAR), int(_SINGULAR), self.status[items])
-        )
-        return bool(taken.size)
-
-    def _replace(
-        self,
-        items: np.ndarray,
-        X: np.ndarray,
-        R: np.ndarray,
-        eta: np.ndarray,
-        omega: np.ndarray,
-        always: np.ndarray | None = None,
-    ) -> np.ndarray:
-        better = omega < self.omega[items]
-        if always is not None:
-            better = better | always
-        taken = items[better]
-        self.x[taken], self.R[taken] = X[better], R[better]
-        self.eta[taken], self.omega[taken] = eta[better], omega[better]
-        return taken
-
-    def final_status(self, rtol: float, raw_only: bool) -> np.ndarray:
-        status = self.status.copy()
-        open_ = status == _RAW
-        broken = open_ & ~np.isfinite(self.omega)
-        status[broken] = LinearStatus.BREAKDOWN
-        if raw_only:
-            status[status == _OK] = _RAW
-        else:
-            status[open_ & ~broken] = LinearStatus.NOT_CONVERGED
-        return status

@@ -1,8 +1,8 @@
 """Krylov solvers: GMRES (SciPy's), CG, and a flexible GMRES of our own.
 
 Flexible GMRES (Y. Saad, "A flexible inner-outer preconditioned GMRES algorithm", SIAM J. Sci. Comput. 14
-(1993), 461-469) lets the preconditioner differ from step to step, so it may be nonlinear: a learned solver, an
-inner iteration. SciPy has none. `fgmres` below runs on a stack of independent systems at once.
+(1993), 461-469) lets the preconditioner differ from step to step, so it may be nonlinear: a learned solver,
+an inner iteration. SciPy has none. `fgmres` below runs on a stack of independent systems at once.
 """
 
 from __future__ import annotations

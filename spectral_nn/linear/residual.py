@@ -85,6 +85,15 @@ class TrueResidual:
         bad = ~(np.isfinite(x_size) & np.isfinite(omega))
         return R, np.where(bad, np.inf, eta), np.where(bad, np.inf, omega)
 
+    def growth(self, b: np.ndarray, X: np.ndarray, items: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """‖x‖ / max_i |b_i| / ‖A_i‖₁ (m,): a lower bound of the condition of A with rows scaled; 0 if x is."""
+        sums = self.row_sums if self.row_sums is not None else self.norms[:, None]
+        sums = sums[items] if self.is_batch else sums
+        with np.errstate(all="ignore"):
+            data = np.where(sums > 0, np.abs(b) / sums, 0.0).max(axis=1, initial=0.0)
+            size = np.abs(X).max(axis=1, initial=0.0)
+            return np.where(size > 0, size / data, 0.0)
+
     def row_scale(self, items: np.ndarray | slice = slice(None)) -> np.ndarray | None:
         """1 / row sums (m or 1, n): brings all rows to one size; None for an operator."""
         if self.row_sums is None:
