@@ -24,7 +24,7 @@ SHAKE = 1e-6  # relative change of the derivatives that measures the size of an 
 
 @dataclass(frozen=True)
 class Grid:
-    """Gauss points x (n,) on panels; `weights` integrate over the domain, `running` from its left end to x."""
+    """Gauss points x (n,) on panels; `weights` integrate over the domain, `running` from its left end."""
 
     edges: np.ndarray
     x: np.ndarray
