@@ -70,6 +70,13 @@ def positive(value: Any, name: str) -> float:
     return value
 
 
+def count(value: Any, name: str) -> int:
+    """An integer >= 0."""
+    if isinstance(value, bool) or int(value) != value or value < 0:
+        raise ValueError(f"{name} must be an integer >= 0, got {value!r}")
+    return int(value)
+
+
 def choice(value: Any, allowed: tuple[str, ...], name: str) -> Any:
     """One of the words in `allowed`."""
     if value not in allowed:
@@ -187,6 +194,8 @@ def _without_infinite_rows(G: Any, h: Any) -> tuple[Any, Any]:
         raise ValueError(f"h must have shape ({G.shape[0]},), one entry per row of G; got {h.shape}")
     if np.isnan(h).any():
         raise ValueError(f"h[{int(np.argmax(np.isnan(h)))}] is nan")
+    if (h == -np.inf).any():
+        raise ValueError(f"h[{int(np.argmin(h))}] is -inf, which no x can satisfy")
     return G, h
 
 

@@ -1,0 +1,418 @@
+"""Primal-dual Newton iteration: descent on the objective, ascent on the dual, one factorization for both.
+
+Every row is a point (r, y) near its curve y = phi'(r). A linear model y_new = t + d dr of the curve (kernels.linearize)
+and the stationarity A'y + Q x + q + G'mu = 0 give
+
+    (A' diag(d) A + Q + G' diag(mu/s) G) dx = -(A't + Q x + q + G't_mu),      dy = t + d A dx - y.
+
+So y + dy meets the dual constraint at no extra solve. x moves by an exact line search on the objective, y by one on
+the dual; the sum of Fenchel-Young slacks of (r, y) is the duality gap and the only stopping test. Inequalities are
+slacks s > 0 with mu s = tau, tau by Mehrotra's predictor (1992). Exponents far from 2 are reached by a homotopy in p.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from . import kernels
+from .program import Program
+from .result import LpStatus
+from .systems import System
+
+SLOPE_FLOOR = 1e-2  # times the gap: how flat dr/dy may become for p < 2; 1e-1 .. 1e-3 cost the same
+SMALLEST_WEIGHT = 1e-14  # of the largest in its group, p > 2: keeps H positive definite when few rows carry it
+FIRST_LARGE, GROW = 4.0, 2.0  # homotopy for p > 2: p = 4, then p - 1 doubles
+FIRST_SMALL, GROW_DUAL = 1.5, 1.6  # homotopy for p < 2: p = 1.5, then q - 1 grows 1.6-fold
+GOOD_STEP = 0.3  # the homotopy moves on after a step at least this long
+ACCURACY = 0.05  # of line searches: more digits save no iteration
+TO_BOUNDARY = 0.99
+SMOOTHING = 0.1  # of norms that vanish, relative to the gap
+SHRUNK = 0.1  # a norm below this fraction of its start may be on its way to 0
+STALL = 6  # iterations without progress of the gap
+ROUNDING = 2.0**-52
+STATIONARY = 1e-9  # relative size of A'y + ... at which a dual point counts as feasible
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Where the iteration ended, in the program's units."""
+
+    z: np.ndarray
+    r: np.ndarray
+    y: np.ndarray
+    zd: np.ndarray  # the dual's quadratic part: Q zd instead of Q z in the stationarity
+    mu: np.ndarray
+    status: LpStatus
+    gap: float
+    nit: int
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class Newton:
+    """One run on one program."""
+
+    def __init__(
+        self,
+        program: Program,
+        system: System,
+        tol: float,
+        max_iter: int,
+        callback: Callable[[dict[str, float]], Any] | None = None,
+        log: logging.Logger | None = None,
+    ) -> None:
+        self.program, self.system = program, system
+        self.tol, self.max_iter, self.callback, self.log = tol, max_iter, callback, log
+        m, groups = len(program.b), len(program.p)
+        self.d, self.t, self.g_hat = np.empty(m), np.empty(m), np.empty(m)
+        self.unit_r, self.unit_y, self.floor = np.empty(groups), np.empty(groups), np.zeros(groups)
+        self.group_values, self.reference = np.empty(groups), np.zeros(groups)
+        self.history: list[dict[str, float]] = []
+        self.rows = program.inequalities
+        none = np.zeros(0)
+        self.s, self.mu, self.primal = none, none, none
+        self.step = 1.0
+        self.nit = 0
+
+    # -- the pieces of one iteration -------------------------------------------------------------------------------
+
+    def start(self, floor: np.ndarray) -> None:
+        """Least squares (one group), or a Newton step from z = 0 with every exponent 2."""
+        P = self.program
+        n = P.A.shape[1]
+        self.z, self.zd, self.r = np.zeros(n), np.zeros(n), -P.b
+        self.y = np.zeros(len(P.b))
+        two = np.full(len(P.p), 2.0)
+        if P.solo:
+            self.d.fill(1.0)
+            self.t[:] = self.r
+        else:
+            kernels.values(self.r, P.ptr, two, np.ones(len(P.p)), np.zeros(len(P.p), np.int64), self.unit_r)
+            np.maximum(self.unit_r, floor, out=self.unit_r)
+            with np.errstate(over="ignore"):
+                self.unit_y[:] = P.c * np.where(P.kind == 0, 1.0, P.p * self.unit_r ** (P.p - 1))
+            per_row = np.repeat(self.unit_y / self.unit_r, np.diff(P.ptr))
+            self.d[:] = per_row
+            self.t[:] = per_row * self.r
+        w = None
+        if self.rows is not None:
+            w = np.full(len(self.rows.h), 1e-3 * max(float(self.d.mean()) if len(self.d) else 1.0, 1e-8))
+        self.system.factor(self.d, w)
+        g = P.A.T @ self.t
+        if P.q is not None:
+            g += P.q
+        dz = -self.system.solve(g)
+        dr = P.A @ dz
+        self.y = self.t + self.d * dr
+        self.zd = dz.copy()
+        step = 1.0
+        if not P.solo:
+            step = self._primal_step(dz, dr, P.p, P.c, P.kind, np.inf, 0.0) or 1.0
+        self.z = step * dz
+        self.r = self.r + step * dr
+
+    def warm(self, z: np.ndarray, y: np.ndarray | None) -> None:
+        """Start from z, and y (m,) if known."""
+        P = self.program
+        self.z, self.zd = z.copy(), z.copy()
+        self.r = P.A @ z - P.b
+        self.y = np.zeros(len(P.b)) if y is None else y.copy()
+        self.dual_infeasible = True
+        if y is None:
+            kernels.units(
+                self.r, self.y, P.ptr, P.p, P.p, P.c, P.kind, self.floor, self.unit_r, self.unit_y
+            )
+            unit_r = np.repeat(np.where(self.unit_r > 0, self.unit_r, 1.0), np.diff(P.ptr))
+            exponent = np.repeat(P.p - 1, np.diff(P.ptr))
+            a = np.abs(self.r) / unit_r
+            self.y = np.sign(self.r) * a**exponent * np.repeat(self.unit_y, np.diff(P.ptr))
+
+    def run(self, cold: bool) -> Outcome:
+        """Iterate until the gap is below tol; `cold` starts the homotopy in p."""
+        P = self.program
+        self.pc = _first_exponents(P.p) if cold else P.p.copy()
+        kernels.values(self.r, P.ptr, P.p, np.ones(len(P.p)), np.zeros(len(P.p), np.int64), self.reference)
+        if self.rows is not None:
+            self._start_barrier()
+        best, waited, status = np.inf, 0, LpStatus.MAX_ITER
+        for nit in range(self.max_iter + 1):
+            self.nit = nit
+            gap = self._gap()
+            if self._report(gap):
+                status = LpStatus.STOPPED
+                break
+            if gap <= self.tol and self._certified():
+                status = LpStatus.CONVERGED
+                break
+            if nit == self.max_iter:
+                break
+            if gap < 0.5 * best or not np.array_equal(self.pc, P.p):
+                best, waited = min(gap, best), 0
+            else:
+                waited += 1
+            if waited > STALL * (1 if self.rows is None else 3) or not np.isfinite(gap):
+                status = LpStatus.STALLED
+                break
+            if not self._iterate(min(gap, 1.0)):
+                status = LpStatus.STALLED
+                break
+        return Outcome(
+            self.z, self.r, self.y, self.zd, self.mu, status, self.gap, self.nit, self.history
+        )
+
+    def _gap(self) -> float:
+        """Relative duality gap; scales the duals so that they are feasible."""
+        P = self.program
+        kernels.conjugate_values(self.y, P.ptr, P.p, P.c, P.kind, self.group_values)
+        norms = self.group_values[P.kind == 0]
+        largest = float(norms.max(initial=0.0))
+        theta = 1.0
+        if P.solo:
+            theta = 1.0 / largest if largest > 0 else 1.0
+            self.y *= theta
+            self.mu = self.mu * theta
+            self.theta = theta = 1.0
+        elif largest > 1.0:
+            theta = 1.0 / largest
+        self.theta = theta
+        gap = kernels.fenchel_gap(self.r, self.y, theta, P.ptr, P.p, P.c, P.kind)
+        if P.Q is not None:
+            apart = self.z - theta * self.zd
+            gap += 0.5 * float(apart @ (P.Q @ apart))
+        if self.rows is not None:
+            gap += theta * float(self.mu @ (self.s - self.primal))
+        kernels.values(self.r, P.ptr, P.p, P.c, P.kind, self.group_values)
+        parts = float(self.group_values.sum())
+        self.fun = fun = parts + P.smooth_part(self.z) + P.constant
+        size = max(abs(fun), abs(fun - gap), 1e-8 * parts)
+        self.gap = abs(gap) / size if size > 0 else 0.0
+        return self.gap
+
+    def _certified(self) -> bool:
+        """Whether the dual point is feasible to rounding and x to the tolerance; repairs the dual once."""
+        P = self.program
+        self.r = P.A @ self.z - P.b
+        for attempt in range(2):
+            g = self._stationarity(self.theta)
+            size = np.abs(P.A).T @ np.abs(self.y) if not P.sparse else abs(P.A).T @ np.abs(self.y)
+            worst = float(np.max(np.abs(g) / np.maximum(size, size.max(initial=0.0) * 1e-3), initial=0.0))
+            if worst <= STATIONARY or attempt:
+                break
+            dz = self.system.solve(g)
+            self.y -= self.d * (P.A @ dz) / self.theta
+        if self.rows is not None:
+            self.primal = self.rows.times(self.z) + self.s - self.rows.h
+            size = 1e-9 * (1.0 + np.abs(self.rows.h).max(initial=0.0))
+            if float(np.abs(self.primal).max(initial=0.0)) > size:
+                return False
+        return worst <= max(STATIONARY, 0.1 * self.tol) and self._gap() <= self.tol
+
+    def _stationarity(self, theta: float) -> np.ndarray:
+        P = self.program
+        g = theta * (P.A.T @ self.y)
+        if P.Q is not None:
+            g += theta * (P.Q @ self.zd)
+        if P.q is not None:
+            g += P.q
+        if self.rows is not None:
+            g += theta * self.rows.transpose_times(self.mu)
+        return g
+
+    def _iterate(self, gap: float) -> bool:
+        P, rows, system = self.program, self.rows, self.system
+        if not P.solo:
+            kernels.values(self.r, P.ptr, P.p, np.ones(len(P.p)), np.zeros(len(P.p), np.int64), self.floor)
+            small = self.floor < SHRUNK * self.reference
+            self.floor = np.where(small, SMOOTHING * gap * self.reference, 0.0)
+        if P.solo and self.pc[0] != P.p[0]:
+            q = self.pc[0] / (self.pc[0] - 1)
+            size = kernels.norm(self.y, 0, len(self.y), q)
+            if size > 0:
+                self.y, self.mu = self.y / size, self.mu / size
+        pc, c, kind = self._current()
+        kernels.units(self.r, self.y, P.ptr, self.pc, P.p, P.c, P.kind, self.floor, self.unit_r, self.unit_y)
+        kernels.linearize(
+            self.r, self.y, P.ptr, self.pc, self.unit_r, self.unit_y, SLOPE_FLOOR, SMALLEST_WEIGHT,
+            self.d, self.t, self.g_hat,
+        )  # fmt: skip
+        U, curvature = self._rank_one()
+        rhs = P.A.T @ self.t
+        if P.Q is not None or P.q is not None:
+            rhs += P.smooth_gradient(self.z)
+        w = None if rows is None else self.mu / self.s
+        system.factor(self.d, w, U)
+        tau = 0.0
+        if rows is None:
+            dz = -system.solve(rhs)
+            ds = dmu = kernels.EMPTY
+        else:
+            dz, ds, dmu, tau = self._predict_correct(rhs, w)
+        if not np.isfinite(dz).all():
+            return False
+        dr = P.A @ dz
+        y_new = self.t + self.d * dr
+        if curvature is not None:
+            k, group = curvature
+            inner = np.add.reduceat(self.g_hat * dr, P.ptr[:-1]) if len(dr) else np.zeros(0)
+            y_new -= (k * inner)[group] * self.g_hat
+        dy = y_new - self.y
+        step = self._primal_step(dz, dr, pc, c, kind, np.inf, tau, ds)
+        dual = self._dual_step(dy, self.z + dz - self.zd, dmu, tau)
+        self.z += step * dz
+        self.r += step * dr
+        self.y += dual * dy
+        if P.Q is not None:
+            self.zd += dual * (self.z + (1 - step) * dz - self.zd)
+        if rows is not None:
+            self.s = self.s + step * ds
+            self.mu = self.mu + dual * dmu
+            self.primal = self.primal * (1 - step)
+        self.step = step
+        if step >= GOOD_STEP:
+            self.pc = _next_exponents(self.pc, P.p)
+        return step > 0 or dual > 0
+
+    def _current(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Exponents, coefficients and kinds of the homotopy's present objective."""
+        P = self.program
+        if np.array_equal(self.pc, P.p):
+            return P.p, P.c, P.kind
+        c = P.c.copy()
+        size = np.empty(len(c))
+        kernels.values(self.r, P.ptr, self.pc, np.ones(len(c)), np.zeros(len(c), np.int64), size)
+        powers = (P.kind == 1) & (self.pc != P.p) & (size > 0)
+        c[powers] *= P.p[powers] / self.pc[powers] * size[powers] ** (P.p[powers] - self.pc[powers])
+        return self.pc, c, P.kind
+
+    def _rank_one(self) -> tuple[np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
+        """The part -(p-1) c/N (A'g)(A'g)' of each norm's Hessian; a single norm alone needs none."""
+        P = self.program
+        if P.solo or not (P.kind == 0).any():
+            return None, None
+        groups = len(P.p)
+        k = np.where((P.kind == 0) & (self.unit_r > 0), (self.pc - 1) * P.c / np.where(self.unit_r > 0, self.unit_r, 1.0), 0.0)
+        group = np.repeat(np.arange(groups), np.diff(P.ptr))
+        U = np.zeros((groups, P.A.shape[1]))
+        if P.sparse:
+            kernels.group_sums(P.A.indptr, P.A.indices, P.A.data, self.g_hat, P.ptr, U)
+        else:
+            for g in range(groups):
+                U[g] = self.g_hat[P.ptr[g] : P.ptr[g + 1]] @ P.A[P.ptr[g] : P.ptr[g + 1]]
+        keep = k > 0
+        return np.sqrt(k[keep])[:, None] * U[keep], (k, group)
+
+    def _primal_step(
+        self, dz: np.ndarray, dr: np.ndarray, p: np.ndarray, c: np.ndarray, kind: np.ndarray,
+        longest: float, tau: float, ds: np.ndarray = kernels.EMPTY,
+    ) -> float:  # fmt: skip
+        P = self.program
+        linear = quadratic = 0.0
+        if P.q is not None:
+            linear += float(P.q @ dz)
+        if P.Q is not None:
+            Qdz = P.Q @ dz
+            linear += float(self.z @ Qdz)
+            quadratic = float(dz @ Qdz)
+        s = self.s if len(ds) else kernels.EMPTY
+        if len(ds):
+            longest = min(1.0, TO_BOUNDARY * kernels.step_to_boundary(s, ds))
+        step = kernels.line_search(
+            self.r, dr, P.ptr, p, c, kind, linear, quadratic, s, ds, tau, longest, ACCURACY
+        )
+        if len(ds) and self.infeasible:
+            # while constraints are violated the direction need not descend: it leads to feasibility
+            step = max(step, 0.5 * longest)
+        return step
+
+    def _dual_step(self, dy: np.ndarray, dzd: np.ndarray, dmu: np.ndarray, tau: float) -> float:
+        P = self.program
+        linear, quadratic = float(P.b @ dy), 0.0
+        if P.Q is not None:
+            Qd = P.Q @ dzd
+            linear += float(self.zd @ Qd)
+            quadratic = float(dzd @ Qd)
+        longest = np.inf
+        mu = self.mu if len(dmu) else kernels.EMPTY
+        if len(dmu):
+            linear += float(self.rows.h @ dmu)
+            longest = min(1.0, TO_BOUNDARY * kernels.step_to_boundary(mu, dmu))
+        q = self.pc / (self.pc - 1)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            c = np.where(self.unit_y > 0, self.unit_r * self.unit_y ** (1 - q) / q, 0.0)
+        one = np.ones(len(q), np.int64)
+        step = kernels.line_search(
+            self.y, dy, P.ptr, q, c, one, linear, quadratic, mu, dmu, tau, longest, ACCURACY
+        )
+        if self.dual_infeasible:
+            step = max(step, min(1.0, longest))
+            if step == 1.0:
+                self.dual_infeasible = False
+        return step
+
+    def _report(self, gap: float) -> bool:
+        entry = {"nit": self.nit, "fun": self.fun, "gap": gap, "step": self.step}
+        self.history.append(entry)
+        if self.log is not None:
+            self.log.info("%3d  fun %.10g  gap %.2e  step %.2g", self.nit, self.fun, gap, self.step)
+        if self.callback is not None:
+            try:
+                self.callback(dict(entry))
+            except StopIteration:
+                return True
+        return False
+
+    # -- inequalities ----------------------------------------------------------------------------------------------
+
+    infeasible = False
+    dual_infeasible = False
+
+    def _start_barrier(self) -> None:
+        """Slacks and multipliers inside their cones, of the sizes of the data (Mehrotra 1992)."""
+        rows, P = self.rows, self.program
+        assert rows is not None
+        slack = rows.h - rows.times(self.z)
+        size = max(float(np.abs(slack).max(initial=0.0)), 1e-8)
+        self.s = np.maximum(slack, 1e-2 * size)
+        self.primal = rows.times(self.z) + self.s - rows.h
+        kernels.values(self.r, P.ptr, P.p, P.c, P.kind, self.group_values)
+        level = max(abs(float(self.group_values.sum()) + P.smooth_part(self.z)), 1e-8)
+        self.mu = level / len(slack) / self.s
+        self.infeasible = bool(np.abs(self.primal).max(initial=0.0) > 1e-10 * (1 + np.abs(rows.h).max(initial=0.0)))
+        self.dual_infeasible = True
+
+    def _predict_correct(
+        self, rhs: np.ndarray, w: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+        rows, system = self.rows, self.system
+        assert rows is not None
+        mean = float(self.s @ self.mu) / len(self.s)
+
+        def solve(target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            t = target / self.s + w * self.primal
+            dz = -system.solve(rhs + rows.transpose_times(t))
+            change = rows.times(dz)
+            return dz, -self.primal - change, t + w * change - self.mu
+
+        dz, ds, dmu = solve(np.zeros(len(self.s)))
+        a = kernels.step_to_boundary(self.s, ds)
+        b = kernels.step_to_boundary(self.mu, dmu)
+        ahead = float((self.s + a * ds) @ (self.mu + b * dmu)) / len(self.s)
+        tau = mean * (ahead / mean) ** 3
+        dz, ds, dmu = solve(tau - ds * dmu)
+        self.infeasible = bool(np.abs(self.primal).max() > 1e-10 * (1 + np.abs(rows.h).max(initial=0.0)))
+        return dz, ds, dmu, tau
+
+
+def _first_exponents(p: np.ndarray) -> np.ndarray:
+    return np.where(p > 2, np.minimum(p, FIRST_LARGE), np.maximum(p, FIRST_SMALL))
+
+
+def _next_exponents(pc: np.ndarray, p: np.ndarray) -> np.ndarray:
+    if np.array_equal(pc, p):
+        return pc
+    q = 1 + GROW_DUAL / (pc - 1)
+    return np.where(p > 2, np.minimum(p, 1 + GROW * (pc - 1)), np.maximum(p, q / (q - 1)))

@@ -1,0 +1,242 @@
+"""The Newton matrix ``H = A' diag(d) A + Q + G' diag(w) G - U'U``: formed, factored, solved.
+
+The default solver is LAPACK's Cholesky called directly, because at 50 x 10 any layer between costs more than the
+factorization. Where a pivot is small it gives way to a column-pivoted QR factorization of the square root of H. Any
+other solver goes through `spectral_nn.linear.certify`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg import get_blas_funcs, get_lapack_funcs, qr, solve_triangular
+from scipy.sparse.linalg import splu
+
+from . import kernels
+from .program import Program
+
+SMALL_PIVOT = 1e-13  # a pivot this much below its diagonal entry has lost all its digits but three
+BLOCK_BYTES = 2**18  # a scaled block of A of this size stays in the level-2 cache while syrk reads it
+DENSE_FILL = 0.3  # of the Gram matrix; above it, dense Cholesky beats a sparse factorization
+DENSE_UNKNOWNS = 600
+PROXIMAL = 1e-12  # times the diagonal: keeps sparse factorizations of singular H alive
+
+_syrk = get_blas_funcs("syrk", dtype=np.float64)
+_potrf, _potrs = get_lapack_funcs(("potrf", "potrs"), dtype=np.float64)
+
+
+class System:
+    """Forms, factors and solves; counts what it did."""
+
+    def __init__(self, program: Program, linear_solver: Any = None) -> None:
+        self.program = program
+        self.solver = linear_solver  # None: Cholesky
+        self.factorizations = 0
+        self.solves = 0
+        self.refinements = 0
+        self.fell_back = 0
+        self.smallest_pivot = 1.0  # of the last dense factorization, relative to its diagonal entry
+        self._n = program.A.shape[1]
+        rows = program.inequalities
+        self._G = None if rows is None else rows.rows()
+        self._solve: Any = None
+        self._gram = _SparseGram(program, self._G) if program.sparse else _DenseGram(program, self._G)
+
+    def factor(self, d: np.ndarray, w: np.ndarray | None, U: np.ndarray | None = None) -> None:
+        """Factor H for row weights d (m,) of A, w of the inequalities, and rank-one parts U (k, n)."""
+        self.factorizations += 1
+        H = self._gram(d, w)
+        if U is not None:
+            H = (H.toarray() if sp.issparse(H) else H) - np.tril(U.T @ U)
+        if self.solver is not None:
+            self._solve = self._foreign(H)
+        elif sp.issparse(H):
+            self._solve = self._sparse(H)
+        else:
+            self._solve = self._dense(H, d, w, U)
+
+    def solve(self, rhs: np.ndarray) -> np.ndarray:
+        """H^-1 rhs."""
+        self.solves += 1
+        return self._solve(rhs)
+
+    def rescale(self, program: Program) -> None:
+        """Go on with the same program in other units."""
+        self.program = program
+        self._gram.rescale(program)
+
+    def report(self) -> dict[str, Any]:
+        """Who solved, how often, with what help."""
+        name = "cholesky" if self.solver is None else self.solver.name
+        return {
+            "solver": name,
+            "solves": self.solves,
+            "refinements": self.refinements,
+            "fell_back": self.fell_back,
+        }
+
+    def _dense(self, H: np.ndarray, d: np.ndarray, w: np.ndarray | None, U: np.ndarray | None) -> Any:
+        diagonal = H.diagonal().copy()
+        L, info = _potrf(H, lower=1, overwrite_a=1, clean=0)
+        if info == 0:
+            pivots = L.diagonal()
+            self.smallest_pivot = float((pivots * pivots / diagonal).min(initial=1.0))
+            if self.smallest_pivot > SMALL_PIVOT:
+                return lambda rhs: _potrs(L, rhs, lower=1)[0]
+        self.smallest_pivot = 0.0
+        self.fell_back += 1
+        if U is not None:  # the norm's rank-one part made H singular: without it H is an upper bound, still descent
+            return self._dense(self._gram(d, w), d, w, None)
+        return self._pivoted_qr(d, w)
+
+    def _pivoted_qr(self, d: np.ndarray, w: np.ndarray | None) -> Any:
+        """Solve with the R of sqrt(H) P = Q R, leaving out what is dependent to rounding."""
+        root = self._gram.square_root(d, w)
+        scale = np.sqrt(np.einsum("ij,ij->j", root, root))
+        scale[scale == 0.0] = 1.0
+        R, order = qr(root / scale, mode="r", pivoting=True)
+        k = min(R.shape)
+        size = np.abs(R.diagonal())
+        rank = int(np.sum(size > 1e-14 * max(size.max(initial=0.0), 1e-300))) if k else 0
+        R, keep, out = R[:rank, :rank], order[:rank], scale[order[:rank]]
+
+        def solve(rhs: np.ndarray) -> np.ndarray:
+            x = np.zeros(self._n)
+            z = solve_triangular(R, rhs[keep] / out, trans="T", check_finite=False)
+            x[keep] = solve_triangular(R, z, check_finite=False) / out
+            return x
+
+        return solve
+
+    def _sparse(self, H: Any) -> Any:
+        full = (H + sp.tril(H, -1).T).tocsc()
+        diagonal = full.diagonal()
+        shift = PROXIMAL * np.where(diagonal > 0, diagonal, max(diagonal.max(initial=0.0), 1e-300))
+        lu = splu(
+            full + sp.diags_array(shift, format="csc"),
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )
+
+        def solve(rhs: np.ndarray) -> np.ndarray:
+            x = lu.solve(rhs)
+            return x + lu.solve(rhs - full @ x)
+
+        return solve
+
+    def _foreign(self, H: Any) -> Any:
+        from spectral_nn.linear import factor
+
+        full = (H + sp.tril(H, -1).T).tocsc() if sp.issparse(H) else np.tril(H) + np.tril(H, -1).T
+        # Unit diagonal: solvers, learned ones above all, see numbers of order one.
+        diagonal = full.diagonal()
+        unit = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        scaled = full * unit[:, None] * unit[None, :] if not sp.issparse(full) else None
+        if scaled is None:
+            scaled = (sp.diags_array(unit) @ full @ sp.diags_array(unit)).tocsc()
+        certified = factor(self.solver, scaled)
+
+        def solve(rhs: np.ndarray) -> np.ndarray:
+            answer = certified.solve(unit * rhs)
+            self.refinements += answer.refinements
+            self.fell_back += bool(answer.fell_back)
+            return unit * answer.x
+
+        return solve
+
+
+class _DenseGram:
+    """H (n, n), lower triangle in Fortran order, by syrk over blocks of scaled rows that stay in cache."""
+
+    def __init__(self, program: Program, G: Any) -> None:
+        m, n = program.A.shape
+        self.program = program
+        self.G = G
+        self.block = min(max(m, 1), max(64, BLOCK_BYTES // (8 * max(n, 1))))
+        self.buffer = np.empty((self.block, n))
+
+    def __call__(self, d: np.ndarray, w: np.ndarray | None) -> np.ndarray:
+        n = self.buffer.shape[1]
+        H = np.zeros((n, n), order="F")
+        self._add(H, self.program.A, np.sqrt(d))
+        if w is not None:
+            self._add(H, self.G, np.sqrt(w))
+        if self.program.Q is not None:
+            H += self.program.Q
+        return H
+
+    def rescale(self, program: Program) -> None:
+        self.program = program
+
+    def _add(self, H: np.ndarray, A: np.ndarray, root: np.ndarray) -> None:
+        block = self.block
+        for lo in range(0, len(root), block):
+            hi = min(lo + block, len(root))
+            rows = self.buffer[: hi - lo]
+            kernels.scale_rows(A, root, lo, hi, rows)
+            _syrk(1.0, rows.T, beta=1.0, c=H, trans=0, lower=1, overwrite_c=1)
+
+    def square_root(self, d: np.ndarray, w: np.ndarray | None) -> np.ndarray:
+        """A matrix whose Gram matrix is H."""
+        parts = [np.sqrt(d)[:, None] * self.program.A]
+        if w is not None:
+            parts.append(np.sqrt(w)[:, None] * self.G)
+        if self.program.Q is not None:
+            parts.append(semidefinite_root(self.program.Q))
+        return np.vstack(parts)
+
+
+class _SparseGram:
+    """H by Gustavson's product on a pattern found once; dense where it fills up."""
+
+    def __init__(self, program: Program, G: Any) -> None:
+        rows = program.A if G is None else sp.vstack([program.A, G], format="csr")
+        self.n = n = rows.shape[1]
+        self.by_rows = rows
+        self.by_columns = columns = rows.tocsc()
+        self.lists = [
+            np.ascontiguousarray(a, dtype=t)
+            for a, t in (
+                (rows.indptr, np.int64),
+                (rows.indices, np.int64),
+                (rows.data, np.float64),
+                (columns.indptr, np.int64),
+                (columns.indices, np.int64),
+                (columns.data, np.float64),
+            )
+        ]
+        indptr, indices, _, colptr, rowind, _ = self.lists
+        self.ptr, self.pattern = kernels.gram_pattern(indptr, indices, colptr, rowind, n)
+        self.values = np.empty(len(self.pattern))
+        self.Q = None if program.Q is None else sp.tril(program.Q).tocsc()
+        self.dense = n <= DENSE_UNKNOWNS or len(self.pattern) > DENSE_FILL * n * (n + 1) / 2
+
+    def __call__(self, d: np.ndarray, w: np.ndarray | None) -> Any:
+        weights = d if w is None else np.concatenate([d, w])
+        kernels.gram_values(*self.lists, weights, self.n, self.ptr, self.pattern, self.values)
+        H = sp.csc_array((self.values.copy(), self.pattern, self.ptr), shape=(self.n, self.n))
+        if self.Q is not None:
+            H = H + self.Q
+        return H.toarray(order="F") if self.dense else H
+
+    def rescale(self, program: Program) -> None:
+        self.Q = None if program.Q is None else sp.tril(program.Q).tocsc()
+
+    def square_root(self, d: np.ndarray, w: np.ndarray | None) -> np.ndarray:
+        """A matrix whose Gram matrix is H (dense: the fallback is for n where that is bearable)."""
+        weights = d if w is None else np.concatenate([d, w])
+        root = (sp.diags_array(np.sqrt(weights)) @ self.by_rows).toarray()
+        if self.Q is None:
+            return root
+        Q = (self.Q + sp.tril(self.Q, -1).T).toarray()
+        return np.vstack([root, semidefinite_root(Q)])
+
+
+def semidefinite_root(Q: Any) -> np.ndarray:
+    """A matrix whose Gram matrix is Q; eigenvalues that are negative by rounding count as 0."""
+    Q = Q.toarray() if sp.issparse(Q) else Q
+    values, vectors = np.linalg.eigh(Q)
+    return np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
