@@ -1,13 +1,18 @@
 """Dense collocation matrices: exact on polynomials, both layouts, batches, and solved problems."""
 
+from math import factorial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.polynomial import chebyshev as C
+from scipy.optimize import brentq
 from scipy.special import airy
 
 from spectral_nn.bvp import collocation
+from spectral_nn.bvp.problem import BVP
+from spectral_nn.chebyshev import ChebSeries
 
 
 def polynomial(n, seed):
@@ -165,3 +170,135 @@ def test_complex_batch_and_reused_output():
 def test_misuse_names_the_argument(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def solution(problem, n, **options):
+    """Values on the grid of the first unknown, the scalars, and the grid."""
+    system = problem.discretize(n, **options)
+    answer = system.solve("lu")
+    assert answer.success
+    x = answer.x
+    first = system.meta["sizes"][0]
+    return x[:first], x[sum(system.meta["sizes"]) :], system.meta["grid"]
+
+
+def test_discretize_makes_a_batch_of_parameters():
+    k = np.array([[1.0], [2.0], [3.0]])
+    problem = BVP(lambda x, u: u.diff(2) + k**2 * u, (0, 1), lbc=0, rbc=1, rhs=lambda x: k * x)
+    system = problem.discretize(24)
+    assert system.A.shape == (3, 24, 24) and system.b.shape == (3, 24)
+    for i in range(3):
+        one = BVP(
+            lambda x, u, k=k[i, 0]: u.diff(2) + k**2 * u, (0, 1), lbc=0, rbc=1,
+            rhs=lambda x, k=k[i, 0]: k * x,
+        ).discretize(24)  # fmt: skip
+        np.testing.assert_allclose(system.A[i], one.A, rtol=1e-13, atol=1e-10)
+        np.testing.assert_allclose(system.b[i], one.b, rtol=1e-14)
+
+
+@pytest.mark.parametrize("rows", collocation.ROWS)
+def test_discretize_meta_tells_where_the_conditions_stand(rows):
+    system = BVP(lambda x, u: u.diff(2) - u, (0, 2), lbc=0, rbc=lambda u: u.diff() - 1).discretize(
+        16, rows=rows
+    )
+    meta = system.meta
+    assert meta["boundary_rows"].tolist() == [0, 15] and meta["interior_rows"].tolist() == list(range(1, 15))
+    assert meta["equation_order"] == 2 and meta["domain"] == (0.0, 2.0)
+    x = meta["grid"]
+    # Row by row the matrix is what it says: the operator at row_nodes, the conditions at the ends.
+    u = np.exp(0.3 * x)
+    np.testing.assert_allclose(
+        system.A[1:15] @ u, (0.09 - 1) * np.exp(0.3 * meta["row_nodes"]), rtol=1e-8, atol=1e-10
+    )
+    np.testing.assert_allclose(system.A[[0, 15]] @ u, [1.0, 0.3 * np.exp(0.6)], rtol=1e-12)
+
+
+PROBLEMS = {
+    "mixed system": (
+        BVP(lambda x, u, v: [u.diff(2) + v, v.diff() - u.diff()], (0, 1), lbc=[0, 0], rbc=[1, None]),
+        lambda x: np.sin(x) / np.sin(1),  # v = u
+    ),
+    "derivative of a product": (  # the trace makes v = x u an algebraic equation beside u'' + v' = 0
+        BVP(lambda x, u: u.diff(2) + (x * u).diff(), (0, 1), lbc=1, rbc=np.exp(-0.5)),
+        lambda x: np.exp(-(x**2) / 2),
+    ),
+    "value and integral in the equation": (
+        BVP(lambda x, u: u.diff() + u.sum() + u(0.3) - x, (0, 1), lbc=0),
+        lambda x: x**2 / 2 - (1 / 6 + 0.045) / 1.8 * x,
+    ),
+    "Volterra equation": (BVP(lambda x, u: u - u.cumsum() - 1, (0, 1)), np.exp),
+    "kernel with a kink": (
+        BVP(lambda x, u: u - u.fredholm(lambda x, t: np.minimum(x, t)) - 1, (0, 1)),
+        lambda x: np.cos(x) + np.tan(1) * np.sin(x),
+    ),
+    "Volterra kernel": (BVP(lambda x, u: u + u.volterra(lambda x, t: x - t) - 1, (0, 1)), np.cos),
+    "pantograph": (
+        BVP(lambda x, u: u.diff() - u(x / 2), (0, 1), lbc=1),
+        lambda x: sum(2.0 ** (-n * (n - 1) / 2) * x**n / factorial(n) for n in range(25)),
+    ),
+    "periodic": (
+        BVP(lambda x, u: u.diff(2) - u - np.cos(x), (0, 2 * np.pi), bc="periodic"),
+        lambda x: -np.cos(x) / 2,
+    ),
+    "interior and integral conditions": (
+        BVP(lambda x, u: u.diff(3) - u.diff(), (-1, 1), lbc=0, bc=lambda x, u: [u(0.5) - 1, u.sum()]),
+        None,
+    ),
+    "unknown parameter": (
+        BVP(lambda x, u, c: u.diff(2) - c, (0, 1), lbc=[0, 0], rbc=1, params={"c": 0.0}),
+        lambda x: x**2,
+    ),
+    "complex": (
+        BVP(lambda x, u: u.diff(2) + 9 * u, (0, 1), lbc=1, rbc=lambda u: u.diff() - 3j * u),
+        lambda x: np.exp(3j * x),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_discretize_solves(name):
+    problem, exact = PROBLEMS[name]
+    u, scalars, x = solution(problem, 26)
+    if exact is not None:
+        assert np.abs(u - exact(x)).max() < 1e-10
+    if name == "unknown parameter":
+        assert abs(scalars[0] - 2) < 1e-11
+    if name == "interior and integral conditions":
+        series = ChebSeries.from_values(u, (-1, 1))
+        t = np.linspace(-1, 1, 41)
+        assert np.abs(series(t, 3) - series(t, 1)).max() < 1e-8
+        assert abs(series(0.5) - 1) < 1e-11 and abs(series.sum()) < 1e-11 and abs(series(-1.0)) < 1e-12
+
+
+def test_discretize_around_a_function_is_newtons_method():
+    """Bratu u'' + e^u = 0: each solution is the next iterate, and the errors square."""
+    problem = BVP(lambda x, u: u.diff(2) + np.exp(u), (0, 1), lbc=0, rbc=0)
+    iterates, steps = [0.0], []
+    for _ in range(5):
+        u, _, x = solution(problem, 24, u=iterates[-1])
+        last = iterates[-1] if np.isscalar(iterates[-1]) else iterates[-1](x)
+        steps.append(np.abs(u - last).max())
+        iterates.append(ChebSeries.from_values(u, (0, 1)))
+    assert steps[1] < steps[0] ** 2 and steps[2] < steps[1] ** 2 and steps[-1] < 1e-11
+    theta = brentq(lambda c: c - np.sqrt(2) * np.cosh(c / 4), 0.1, 3)
+    exact = -2 * np.log(np.cosh((x - 0.5) * theta / 2) / np.cosh(theta / 4))
+    assert np.abs(u - exact).max() < 1e-11
+
+
+@pytest.mark.parametrize(
+    ("problem", "options", "words"),
+    [
+        (BVP(lambda x, u: u.diff(2) + u**2, (0, 1), lbc=0, rbc=0), {}, "nonlinear"),
+        (BVP(lambda x, u: u.diff(2), (0, 1), lbc=0, rbc=0), {"n": 2}, "n: expected at least 3"),
+        (BVP(lambda x, u: u.diff(2), (0, 1), lbc=0, rbc=0), {"rows": "all"}, "rows: expected one of"),
+        (BVP(lambda x, u: u.diff(2), (0, 1), lbc=0, rbc=0, breakpoints=[0.5]), {}, "break points"),
+        (
+            BVP(lambda x, u, v: [u.diff(2), v.diff()], (0, 1), lbc=[0, 0], rbc=[0, None]),
+            {"rows": "interior"},
+            "unknowns of one order",
+        ),
+    ],
+)
+def test_discretize_misuse(problem, options, words):
+    with pytest.raises(ValueError, match=words):
+        problem.discretize(**options)

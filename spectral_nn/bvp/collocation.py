@@ -1,316 +1,318 @@
-"""Dense Chebyshev collocation on one interval: matrices for small n, for learned solvers, and for batches.
+"""Dense collocation of a problem on one interval: `BVP.discretize`, and what `method="collocation"` solves.
 
-Unknowns are the values of each function at Chebyshev points of the second kind, left to right. The equations
-are collocated where there are as many points as unknowns less conditions:
-
-    rows="rectangular"  at Chebyshev points of the first kind, by rectangular differentiation matrices
-                        (T. A. Driscoll, N. Hale, "Rectangular spectral collocation", IMA J. Numer. Anal. 36
-                        (2016), 108-132): no equation is thrown away, any conditions will do;
-    rows="interior"     at the inner points of the grid, conditions taking the place of the end points' rows
-                        (L. N. Trefethen, "Spectral methods in MATLAB", 2000): the classical form, and the one
-                        that learned solvers were first described for.
-
-The rows of a matrix stand in the order of the interval:
-
-    [ left conditions                        ]
-    [ equation 1 at its points, left to right]
-    [ equation 2 …                           ]
-    [ conditions that belong to neither end  ]
-    [ right conditions                       ]
-
-so that for a second-order equation in the classical form row i belongs to grid point i.
+The unknowns are the values of each function at Chebyshev points of the second kind, then the scalar
+unknowns; the equations are collocated as `collocation_matrices` says. With the structural offsets c_i, d_j of
+the system (J. D. Pryce, "A simple structural analysis method for DAEs", BIT 41 (2001)) and R points,
+function j has R + d_j points and equation i is collocated at R + c_i: so an algebraic equation inside a system (v = x u
+with v' elsewhere) leaves as many rows as there are conditions. Otherwise c = 0 and d_j is the order of u_j.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..chebyshev.grid import points, to_reference
-from ..chebyshev.matrices import differentiation, interpolation, resampling
+from ..chebyshev.grid import points, quadrature_weights, to_reference
+from ..chebyshev.matrices import differentiation, interpolation
+from ..linear.interface import LinearSystem
+from .collocation_matrices import (
+    ROWS,
+    assemble,
+    combine,
+    functional,
+    grid,
+    row_basis,
+    row_nodes,
+    second_order_batch,
+)
+from .conditions import Surroundings
+from .functionals import condition_rows, nonlocal_rows, scalar_terms
 
-ROWS = ("rectangular", "interior")
-#: Basis matrices kept: a solve doubles n a few times, a data generator stays at one n.
-_CACHED_BASES = 32
+if TYPE_CHECKING:
+    from .problem import BVP
+    from .trace import Linearization
 
-
-def grid(n: int, domain: Sequence[float] = (-1.0, 1.0)) -> np.ndarray:
-    """Chebyshev points of the second kind, ascending, both ends included: shape (n,)."""
-    return points(n, 2, _pair(domain))
-
-
-def row_nodes(
-    n: int, order: int, domain: Sequence[float] = (-1.0, 1.0), rows: str = "rectangular"
-) -> np.ndarray:
-    """Points (n - order,) at which the equation is collocated: where its coefficients are to be evaluated."""
-    _check_layout(n, order, rows)
-    if rows == "interior":
-        return grid(n, domain)[(order + 1) // 2 : n - order // 2]
-    return points(n - order, 1, _pair(domain))
-
-
-def row_basis(
-    n: int, order: int, domain: Sequence[float] = (-1.0, 1.0), rows: str = "rectangular"
-) -> np.ndarray:
-    """Differentiation matrices from the grid to the row nodes.
-
-    Parameters
-    ----------
-    n : int
-        Number of grid points.
-    order : int
-        Highest derivative d; there are n - d row nodes.
-    domain : pair of float
-    rows : {"rectangular", "interior"}
-
-    Returns
-    -------
-    ndarray, shape (d + 1, n - d, n)
-        ``row_basis(...)[k] @ u(grid) = u^(k)(row nodes)`` for every polynomial u of degree below n.
-    """
-    _check_layout(n, order, rows)
-    return _cached_row_basis(n, order, *_pair(domain), rows)
+__all__ = [
+    "ROWS", "GridSpace", "assemble", "discretize", "functional", "grid", "linear_system", "row_basis",
+    "row_nodes", "second_order_batch", "structural_offsets",
+]  # fmt: skip
 
 
-def functional(n: int, k: int, x0: float, domain: Sequence[float] = (-1.0, 1.0)) -> np.ndarray:
-    """The row r (n,) with ``r @ u(grid) = u^(k)(x0)``."""
-    a, b = _pair(domain)
-    t = to_reference(np.array([float(x0)]), (a, b))
-    return (interpolation(t, n, 2) @ differentiation(n, k, 2))[0] * (2.0 / (b - a)) ** k
-
-
-def assemble(
-    coefficients: Mapping[tuple[int, int, int], Any],
+def discretize(
+    problem: BVP,
+    n: int = 64,
     *,
-    n: int,
-    orders: Sequence[int] = (2,),
-    domain: Sequence[float] = (-1.0, 1.0),
     rows: str = "rectangular",
-    left: np.ndarray | None = None,
-    middle: np.ndarray | None = None,
-    right: np.ndarray | None = None,
-    parameters: Mapping[tuple[int, int], Any] | None = None,
-    n_parameters: int = 0,
-    out: np.ndarray | None = None,
-) -> np.ndarray:
-    """Collocation matrices of Σ_jk a_ijk u_j^(k) (+ Σ_p c_ip λ_p), one or a batch.
+    u: Any = None,
+    params: Sequence[complex] | None = None,
+    rhs: Any = None,
+) -> LinearSystem:
+    """The dense collocation system of a problem at n points.
 
     Parameters
     ----------
-    coefficients : mapping (i, j, k) -> array_like
-        Coefficient of u_j^(k) in equation i at the R = n - max(orders) row nodes: a number, (R,), or
-        (B, R) or (B, 1) for a batch.
+    problem : BVP
+        Its operator and right-hand side may be closures over parameters of shape (B, 1), which broadcast
+        against the nodes (n,): the system is then a batch of B.
     n : int
-        Grid points of the functions of highest order; a function of order d_j has R + d_j points.
-    orders : sequence of int
-        Highest derivative of each function.
-    domain : pair of float
+        Points of the function of highest order. A scalar problem gives matrices (n, n).
     rows : {"rectangular", "interior"}
-        See the module's docstring; "interior" needs functions of one order.
-    left, middle, right : ndarray (q, N) or (B, q, N), optional
-        Condition rows (`functional` makes their parts), N = Σ_j (R + d_j) + n_parameters.
-    parameters : mapping (i, p) -> array_like, optional
-        Coefficient of the unknown number p in equation i at the row nodes.
-    n_parameters : int
-        Columns for unknown numbers, behind those of the functions.
-    out : ndarray (B, N, N), optional
-        Filled and returned: saves the memory's first touch where batches follow each other.
+        Where the equations are collocated, see `collocation_matrices`.
+    u : number, callable, ChebSeries, BVPResult or a list of those, optional
+        Where to linearize. May be left out for a linear problem.
+    params : sequence of numbers, optional
+        Values of the unknown scalars to linearize at; default their guesses.
+    rhs : optional
+        Another right-hand side.
 
     Returns
     -------
-    ndarray, shape (N, N), or (B, N, N) if any coefficient or row comes in a batch
-    """
-    orders = tuple(int(d) for d in orders)
-    if rows == "interior" and len(set(orders)) > 1:
-        raise ValueError(f"rows: 'interior' needs functions of one order, got orders {orders}")
-    n_rows = n - max(orders)
-    sizes = [n_rows + d for d in orders]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    n_equations = 1 + max((i for i, _, _ in coefficients), default=0)
-    parameters = parameters or {}
-    conditions = [
-        _condition_rows(c, name) for c, name in ((left, "left"), (middle, "middle"), (right, "right"))
-    ]
-    total = int(starts[-1]) + n_parameters
-    _check_square(conditions, n_equations * n_rows, total)
+    LinearSystem
+        A (N, N) or (B, N, N), b (N,) or (B, N). Its solution is the next Newton iterate, for a linear problem
+        the solution itself: the values of each function at its grid, left to right, then the scalar unknowns.
+        ``meta`` holds ``grid`` (n,), ``domain``, ``boundary_rows``, ``interior_rows``, ``equation_order`` (of
+        the first function), ``row_nodes``, ``rows``, and ``sizes``, the number of points of each function.
 
-    batch = _batch_size(
-        [*coefficients.values(), *parameters.values()], [c for c in conditions if c is not None]
-    )
-    dtype = np.result_type(
-        float, *coefficients.values(), *parameters.values(), *[c for c in conditions if c is not None]
-    )
-    matrix = _output(out, batch, total, dtype)
-
-    row = _fill(matrix, conditions[0], 0)
-    for i in range(n_equations):
-        for j, d in enumerate(orders):
-            terms = sorted(k for (ii, jj, k) in coefficients if (ii, jj) == (i, j))
-            basis = row_basis(n_rows + d, d, domain, rows)[terms]
-            stacked = _stack([coefficients[i, j, k] for k in terms], matrix.shape[0], n_rows, dtype)
-            _combine(stacked, basis, matrix, row, int(starts[j]))
-        for p in range(n_parameters):
-            matrix[:, row : row + n_rows, starts[-1] + p] = parameters.get((i, p), 0.0)
-        row += n_rows
-    row = _fill(matrix, conditions[1], row)
-    _fill(matrix, conditions[2], row)
-    return matrix if batch is not None else matrix[0]
-
-
-def second_order_batch(
-    a2: Any,
-    a1: Any,
-    a0: Any,
-    n: int,
-    domain: Sequence[float] = (-1.0, 1.0),
-    left_bc: Any = (1.0, 0.0),
-    right_bc: Any = (1.0, 0.0),
-    rows: str = "rectangular",
-    out: np.ndarray | None = None,
-) -> np.ndarray:
-    """Matrices of a2 u'' + a1 u' + a0 u with Robin conditions, for many coefficients at once.
-
-    The short way from coefficients to matrices for those who make data: no trace, one kernel.
-
-    Parameters
-    ----------
-    a2, a1, a0 : array_like, (B, n - 2) or what broadcasts to it
-        Coefficients at ``row_nodes(n, 2, domain, rows)``.
-    n : int
-        Grid points, and the size of each matrix.
-    domain : pair of float
-    left_bc, right_bc : array_like (2,) or (B, 2)
-        (α, β) of the conditions α u + β u' = c in the first and the last row.
-    rows : {"rectangular", "interior"}
-    out : ndarray (B, n, n), optional
-        Filled and returned.
-
-    Returns
-    -------
-    ndarray, shape (B, n, n)
-        With right-hand sides ``[c_left, f(row nodes), c_right]``.
+    Raises
+    ------
+    ValueError
+        For a nonlinear problem without ``u``, too few points, break points, or rows="interior" where it does
+        not fit.
 
     Examples
     --------
-    u'' = -k² u with u(0) = 0, u(1) = sin k for three wave numbers k at once:
+    Three values of a parameter at once:
 
     >>> import numpy as np
-    >>> from spectral_nn.bvp.collocation import grid, second_order_batch
-    >>> k = np.array([[1.0], [2.0], [5.0]])
-    >>> A = second_order_batch(1.0, 0.0, k**2 * np.ones(22), 24, domain=(0, 1))
-    >>> b = np.zeros((3, 24)); b[:, -1] = np.sin(k[:, 0])
-    >>> u = np.linalg.solve(A, b[..., None])[..., 0]
-    >>> bool(np.abs(u - np.sin(k * grid(24, (0, 1)))).max() < 1e-13)
+    >>> from spectral_nn import BVP
+    >>> k = np.array([[1.0], [2.0], [3.0]])
+    >>> system = BVP(lambda x, u: u.diff(2) + k**2 * u, (0, 1), lbc=0, rbc=1).discretize(24)
+    >>> system.A.shape, system.b.shape
+    ((3, 24, 24), (3, 24))
+    >>> u = system.solve().x
+    >>> bool(np.abs(u - np.sin(k * system.meta["grid"]) / np.sin(k)).max() < 1e-12)
     True
     """
-    parts = [np.asarray(a) for a in (a0, a1, a2)]
-    ends = [np.asarray(left_bc), np.asarray(right_bc)]
-    for name, end in zip(("left_bc", "right_bc"), ends, strict=True):
-        if end.shape[-1:] != (2,) or end.ndim > 2:
-            raise ValueError(f"{name}: expected (alpha, beta) of shape (2,) or (B, 2), got shape {end.shape}")
-    batch = max([p.shape[0] for p in parts if p.ndim == 2] + [e.shape[0] for e in ends if e.ndim == 2] + [1])
-    dtype = np.result_type(float, *parts, *ends)
-    matrix = _output(out, batch, n, dtype)
-    basis = row_basis(n, 2, domain, rows)
-    _combine(_stack(parts, batch, n - 2, dtype), basis, matrix, 1, 0)
-    for end, row, x0 in ((ends[0], 0, domain[0]), (ends[1], n - 1, domain[1])):
-        matrix[:, row] = end @ np.stack([functional(n, k, x0, domain) for k in (0, 1)])
-    return matrix
-
-
-def _pair(domain: Sequence[float]) -> tuple[float, float]:
-    return float(domain[0]), float(domain[1])
-
-
-def _check_layout(n: int, order: int, rows: str) -> None:
-    if rows not in ROWS:
-        raise ValueError(f"rows: expected one of {ROWS}, got {rows!r}")
-    if n <= order or n < 2:
-        raise ValueError(f"n: expected at least {max(order + 1, 2)} points for order {order}, got {n}")
-
-
-@lru_cache(maxsize=_CACHED_BASES)
-def _cached_row_basis(n: int, order: int, a: float, b: float, rows: str) -> np.ndarray:
-    if rows == "interior":
-        inner = slice((order + 1) // 2, n - order // 2)
-        basis = np.stack([differentiation(n, k, 2)[inner] for k in range(order + 1)])
-    else:
-        down = resampling(n - order, n, 1, 2)
-        basis = np.stack([down @ differentiation(n, k, 2) for k in range(order + 1)])
-    basis *= ((2.0 / (b - a)) ** np.arange(order + 1))[:, None, None]
-    basis.flags.writeable = False
-    return basis
-
-
-def _condition_rows(rows: Any, name: str) -> np.ndarray | None:
-    if rows is None:
-        return None
-    rows = np.asarray(rows)
-    if rows.ndim not in (2, 3):
-        raise ValueError(f"{name}: expected condition rows of shape (q, N) or (B, q, N), got {rows.shape}")
-    return rows if rows.shape[-2] else None
-
-
-def _check_square(conditions: Sequence[np.ndarray | None], n_equation_rows: int, total: int) -> None:
-    given = [c for c in conditions if c is not None]
-    count = sum(c.shape[-2] for c in given)
-    if any(c.shape[-1] != total for c in given):
-        widths = sorted({c.shape[-1] for c in given})
-        raise ValueError(f"left, middle, right: expected rows of {total} unknowns, got {widths}")
-    if n_equation_rows + count != total:
+    if not problem.linear and u is None:
+        raise ValueError("u: the problem is nonlinear; expected a function to linearize at, got None")
+    if problem.breakpoints:
         raise ValueError(
-            f"left, middle, right: expected {total - n_equation_rows} condition rows for {total} unknowns "
-            f"and {n_equation_rows} equation rows, got {count}"
+            "n: collocation on one interval cannot hold break points, "
+            f"got {problem.breakpoints}; use method='mesh'"
         )
+    space = GridSpace(problem, n, rows)
+    state = None
+    if u is not None:
+        from .guess import as_series
+
+        values = [s(x) for s, x in zip(as_series(u, problem), space.grids, strict=False)]
+        values += [np.zeros(x.size) for x in space.grids[len(values) :]]
+        scalars = list(problem.params.values()) if params is None else list(params)
+        state = np.concatenate([*values, scalars, np.zeros(space.n_scalars - len(scalars))])
+    A, b = linear_system(problem, space, state, rhs)
+    if state is not None:
+        b = b + A @ state
+    return LinearSystem(A, b, space.meta())
 
 
-def _batch_size(coefficients: Sequence[Any], rows: Sequence[np.ndarray]) -> int | None:
-    sizes = [np.shape(a)[0] for a in coefficients if np.ndim(a) == 2] + [
-        r.shape[0] for r in rows if r.ndim == 3
-    ]
-    if not sizes:
-        return None
-    batch = max(sizes)
-    if any(size not in (1, batch) for size in sizes):
-        raise ValueError(f"coefficients: expected one batch size, got {sorted(set(sizes))}")
-    return batch
+def linear_system(
+    problem: BVP, space: GridSpace, state: np.ndarray | None = None, rhs: Any = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Jacobian and minus the residual at a state (N,) (None: zero); rows as in `collocation_matrices`.
+
+    Returns
+    -------
+    A : ndarray (N, N) or (B, N, N)
+    b : ndarray (N,) or (B, N)
+    """
+    scalars = space.scalars(state)
+    traces = {c: problem.trace(x, space.fields(state, x), scalars, rhs) for c, x in space.nodes.items()}
+    conditions = _conditions(problem, space, state, rhs)
+    (left, left_values), (middle, middle_values), (right, right_values) = conditions
+
+    values: list[Any] = [left_values]
+    for i, count in enumerate(space.counts):
+        values.append(_at_least_rows(traces[count].residual[i], count))
+    values += [middle_values, right_values]
+    everything = [d for lin in traces.values() for *_, d in lin.entries + lin.param_entries]
+    batch = np.broadcast_shapes(*[np.shape(d)[:-1] for d in everything], *[np.shape(v)[:-1] for v in values])
+    if len(batch) > 1:
+        raise ValueError(
+            f"op: expected parameters of shape (B, 1) for a batch of problems, got a batch of shape {batch}"
+        )
+    dtype = np.result_type(float, *everything, left, middle, right)
+
+    A = np.zeros((*(batch or (1,)), space.size, space.size), dtype)
+    row = left.shape[-2]
+    A[:, :row] = left
+    for i, count in enumerate(space.counts):
+        values[1 + i] = values[1 + i] + _fill_equation(A, row, i, traces[count], space, state)
+        row += count
+    A[:, row : row + middle.shape[-2]] = middle
+    A[:, row + middle.shape[-2] :] = right
+    b = -np.concatenate([np.broadcast_to(v, (*batch, v.shape[-1])) for v in values], axis=-1)
+    return (A if batch else A[0]), b
 
 
-def _output(out: np.ndarray | None, batch: int | None, total: int, dtype: Any) -> np.ndarray:
-    shape = (batch or 1, total, total)
-    if out is None:
-        return np.empty(shape, dtype)
-    if out.shape != shape or out.dtype != dtype:
-        raise ValueError(f"out: expected shape {shape} and dtype {dtype}, got {out.shape} and {out.dtype}")
-    return out
+def structural_offsets(orders: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets c of equations and d of unknowns with d_j − c_i at least the order of u_j in equation i.
+
+    Parameters
+    ----------
+    orders : ndarray of int (m, m)
+        Order of unknown j in equation i, -1 where it does not appear.
+
+    Returns
+    -------
+    c, d : ndarray of int (m,)
+        The smallest ones (Pryce 2001, algorithm 3.1); the number of conditions is Σ d − Σ c.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    impossible = -(10**6)
+    sigma = np.where(orders < 0, impossible, orders)
+    matched = linear_sum_assignment(sigma, maximize=True)[1]
+    c = np.zeros(len(sigma), dtype=int)
+    for _ in range(10 * len(sigma) + 10):
+        d = np.max(sigma + c[:, None], axis=0)
+        following = d[matched] - sigma[np.arange(len(sigma)), matched]
+        if np.array_equal(following, c):
+            return c, d
+        c = following
+    raise ValueError("op: the equations do not determine the unknowns")
 
 
-def _stack(parts: Sequence[Any], batch: int, n_rows: int, dtype: Any) -> np.ndarray:
-    stacked = np.empty((len(parts), batch, n_rows), dtype)
-    for e, part in enumerate(parts):
-        stacked[e] = part
-    return stacked
+class GridSpace:
+    """The grids, row nodes and evaluation rows of one discretization; a `functionals.Space`."""
+
+    def __init__(self, problem: BVP, n: int, rows: str = "rectangular"):
+        structure = problem.structure
+        c, d = structural_offsets(problem._incidence)
+        n_rows = int(n) - int(d.max())
+        if rows not in ROWS:
+            raise ValueError(f"rows: expected one of {ROWS}, got {rows!r}")
+        if n_rows < 1 or n < 2:
+            raise ValueError(
+                f"n: expected at least {max(int(d.max()) + 1, 2)} points for order {d.max()}, got {n}"
+            )
+        if rows == "interior" and (c.any() or len(set(d)) > 1):
+            raise ValueError(
+                f"rows: 'interior' needs unknowns of one order, got orders {tuple(int(o) for o in d)}"
+            )
+        self.domain, self.layout, self.order = problem.domain, rows, int(d[0])
+        self.degrees, self.sizes, self.counts = d, [n_rows + int(o) for o in d], [n_rows + int(o) for o in c]
+        self.starts = np.concatenate([[0], np.cumsum(self.sizes)]).astype(int)
+        self.n_scalars = structure.p
+        self.size = int(self.starts[-1]) + self.n_scalars
+        self.breaks = np.array(self.domain)
+        self.grids = [grid(size, self.domain) for size in self.sizes]
+        self.nodes = {count: self._nodes(count, max(self.sizes)) for count in self.counts}
+        self.quadrature = points(n, 1, self.domain), quadrature_weights(n, 1, self.domain)
+        self._guesses = list(problem.params.values())
+        self.n_conditions = self.size - sum(self.counts)
+        self.n_left = 0
+        self.nonlocal_terms = structure.nonlocal_terms
+
+    def _nodes(self, count: int, n: int) -> np.ndarray:
+        return row_nodes(n, n - count, self.domain, self.layout)
+
+    def basis(self, j: int, count: int) -> np.ndarray:
+        """Derivatives 0, 1, … of function j at the ``count`` row nodes: (d_j + 1, count, size_j)."""
+        return row_basis(self.sizes[j], int(self.degrees[j]), self.domain, self.layout, count)
+
+    def rows(self, j: int, k: int, x: np.ndarray) -> np.ndarray:
+        n, (a, b) = self.sizes[j], self.domain
+        out = np.zeros((x.size, self.size))
+        matrix = interpolation(to_reference(x, self.domain), n, 2) @ differentiation(n, k, 2)
+        out[:, self.starts[j] : self.starts[j + 1]] = matrix * (2.0 / (b - a)) ** k
+        return out
+
+    def fields(self, state: np.ndarray | None, x: np.ndarray) -> Callable[[int, int], np.ndarray]:
+        """What a trace asks for: values at x of the k-th derivative of unknown j."""
+        if state is None:
+            return lambda j, k: np.zeros_like(x)
+        return lambda j, k: self.rows(j, k, x) @ state
+
+    def scalars(self, state: np.ndarray | None) -> list[Any]:
+        if state is None:
+            return [0.0] * self.n_scalars
+        return list(state[self.size - self.n_scalars :])
+
+    def meta(self) -> dict[str, Any]:
+        """What solvers may want to know, see `LinearSystem`."""
+        equations = np.arange(self.n_left, self.n_left + sum(self.counts))
+        conditions = np.setdiff1d(np.arange(self.size), equations)
+        return {
+            "grid": self.grids[0], "domain": self.domain, "boundary_rows": conditions,
+            "interior_rows": equations, "equation_order": self.order, "rows": self.layout,
+            "row_nodes": self.nodes[self.counts[0]], "sizes": tuple(self.sizes),
+        }  # fmt: skip
 
 
-def _fill(matrix: np.ndarray, rows: np.ndarray | None, row: int) -> int:
-    if rows is None:
-        return row
-    matrix[:, row : row + rows.shape[-2]] = rows
-    return row + rows.shape[-2]
+def _conditions(problem: BVP, space: GridSpace, state: np.ndarray | None, rhs: Any) -> list[tuple[Any, Any]]:
+    """(rows, values) of the left, the other and the right conditions, the trace's own among the others."""
+    nodes, weights = space.quadrature
+    fields, scalars = space.fields(state, nodes), space.scalars(state)
+
+    def at(j: int, k: int, x0: float) -> Any:
+        return 0.0 if state is None else (space.rows(j, k, np.array([x0])) @ state)[0]
+
+    given = problem.conditions(Surroundings(nodes, weights, fields, at, scalars))
+    sides: list[list[Any]] = [[], [], []]
+    for condition in given:
+        sides[{"lbc": 0, "rbc": 2}.get(condition.label[:3], 1)].append(condition)
+    out = []
+    for side in sides:
+        out.append(
+            [condition_rows(side, space), np.array([c.value for c in side], dtype=None if side else float)]
+        )
+    structure = problem.structure
+    if structure.scalars:
+        sums = (
+            problem.trace(nodes, fields, scalars, rhs).sums
+            if any(t.kind == "sum" for t in structure.scalars)
+            else []
+        )
+        rows, values = scalar_terms(structure, sums, space, state)
+        out[1] = [_stacked([out[1][0], rows]), _stacked([out[1][1][:, None], values[..., None]])[..., 0]]
+    for j, term in enumerate(structure.functions, structure.n_unknowns):
+        if term.kind == "cumsum":
+            row = space.rows(j, 0, np.array([space.domain[0]]))
+            value = np.zeros(1) if state is None else row @ state
+            out[1] = [_stacked([out[1][0], row]), np.concatenate([out[1][1], value], axis=-1)]
+    space.n_left = out[0][0].shape[-2]
+    return [(rows, values) for rows, values in out]
 
 
-def _combine(coefficients: np.ndarray, basis: np.ndarray, matrix: np.ndarray, row: int, column: int) -> None:
-    n_terms, batch, n_rows = coefficients.shape
-    n_columns = basis.shape[2]
-    if batch == 1:  # one matrix: NumPy is fast enough, and Numba need not be loaded
-        block = matrix[0, row : row + n_rows, column : column + n_columns]
-        block[...] = 0.0
-        for a, p in zip(coefficients[:, 0], basis, strict=True):
-            block += a[:, None] * p
-        return
-    from .collocation_kernels import combine_rows
+def _fill_equation(A: np.ndarray, row: int, i: int, lin: Linearization, space: GridSpace, state: Any) -> Any:
+    """Write the rows of equation i; returns what nonlocal terms add to its residual."""
+    count, added = space.counts[i], 0.0
+    for j in range(len(space.sizes)):
+        mine = [(k, d) for ii, jj, k, d in lin.entries if (ii, jj) == (i, j)]
+        if mine:
+            coefficients = np.empty((len(mine), A.shape[0], count), A.dtype)
+            for e, (_, d) in enumerate(mine):
+                coefficients[e] = d
+            combine(coefficients, space.basis(j, count)[[k for k, _ in mine]], A, row, int(space.starts[j]))
+    for ii, p, d in lin.param_entries:
+        if ii == i:
+            A[:, row : row + count, space.starts[-1] + p] += d
+    for j, term in space.nonlocal_terms:
+        if j == i:
+            rows = nonlocal_rows(term, space.nodes[count], lin.points.get(j), space)
+            A[:, row : row + count] -= rows
+            added = 0.0 if state is None else -rows @ state
+    return added
 
-    combine_rows(coefficients, np.ascontiguousarray(basis), matrix, row, column)
+
+def _at_least_rows(values: Any, count: int) -> np.ndarray:
+    """Residual as an array whose last axis has ``count`` entries."""
+    shape = np.broadcast_shapes(np.shape(values), (count,))
+    return np.broadcast_to(values, shape)
+
+
+def _stacked(blocks: Sequence[np.ndarray]) -> np.ndarray:
+    batch = np.broadcast_shapes(*[b.shape[:-2] for b in blocks])
+    return np.concatenate([np.broadcast_to(b, (*batch, *b.shape[-2:])) for b in blocks], axis=-2)
