@@ -135,7 +135,9 @@ class ConditionTrace:
     def _size(self, key: Any) -> Any:
         if isinstance(key, tuple) and key[0] == "point":
             return self.around.at(key[2], key[3], key[1])
-        return self.around.fields(key[1], key[2]) if isinstance(key, tuple) else self.around.params[-1 - key]
+        if isinstance(key, tuple):
+            return self.around.fields(key[1], key[2])
+        return self.around.params[-1 - key] if -1 - key < len(self.around.params) else 0.0
 
 
 def end_conditions(spec: Any, name: str, n_unknowns: int, orders: Sequence[int]) -> Callable | list:

@@ -1,0 +1,7 @@
+"""Boundary value problems: state them as on paper, solve them to spectral accuracy, see the certificate."""
+
+from .problem import BVP
+from .result import BVPResult, Status
+from .solve import solve_bvp
+
+__all__ = ["BVP", "BVPResult", "Status", "solve_bvp"]

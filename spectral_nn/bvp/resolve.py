@@ -1,0 +1,94 @@
+"""Resolved or not: the residual between the nodes, and which elements to refine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .mesh import Mesh, State
+from .problem import BVP
+from .system import Evaluation
+
+MAX_SPLIT = 4
+POLLUTED = 1e-4
+"""Elements this far below the worst one are left alone for now: an unresolved layer spoils its neighbourhood too."""
+
+
+@dataclass
+class Residuals:
+    """The residual of the user's equations between the nodes, relative to the terms that cancel in them.
+
+    On element e and for equation i it is ``max |F_i| / (max_e Σ|terms| + mean Σ|terms|)``: the first part of the scale is that
+    of the element, the second that of the whole domain.
+    """
+
+    sets: tuple[float, float]
+    """Maximum over each of the two sets of points."""
+    per_element: np.ndarray
+    worst_x: float
+
+    @property
+    def worst(self) -> float:
+        return max(self.sets)
+
+
+def residuals(ev: Evaluation, rhs: Any) -> Residuals:
+    """Evaluate the equations at two sets of points that the solution was not computed on."""
+    problem, state = ev.problem, ev.state
+    mesh = state.mesh
+    fields = state.fields(between=True)
+    with np.errstate(all="ignore"):
+        lin = problem.trace(mesh.x_between, lambda j, k: fields[mesh.slot[j] + k], state.lam, rhs, values_only=True)
+        r = np.empty((mesh.m, mesh.E * mesh.ref.between.size))
+        for i, value in enumerate(lin.residual):
+            r[i] = np.abs(value)
+    r = np.nan_to_num(r, nan=np.inf).reshape(mesh.m, mesh.E, -1)
+    relative = r / scales(ev)[:, :, None]
+    first = mesh.p + 1
+    at = np.unravel_index(int(np.argmax(relative.max(axis=0))), relative.shape[1:])
+    return Residuals((float(relative[:, :, :first].max()), float(relative[:, :, first:].max())), relative.max(axis=(0, 2)),
+                     float(mesh.x_between.reshape(mesh.E, -1)[at]))  # fmt: skip
+
+
+def scales(ev: Evaluation) -> np.ndarray:
+    """(m, E): size of the terms of each equation on each element."""
+    mesh = ev.state.mesh
+    i, j, k = ev.index
+    terms = np.zeros((mesh.m, mesh.E, mesh.p))
+    rest = ev.residual.copy()
+    fields = ev.fields.reshape(-1, mesh.E, mesh.p)
+    for n in range(i.size):
+        term = ev.coef[n] * fields[mesh.slot[j[n]] + k[n]]
+        terms[i[n]] += np.abs(term)
+        rest[i[n]] -= term
+    for n in range(ev.param_index[0].size):
+        term = ev.param_coef[n] * ev.state.lam[ev.param_index[1][n]]
+        terms[ev.param_index[0][n]] += np.abs(term)
+        rest[ev.param_index[0][n]] -= term
+    terms += np.abs(rest)  # what does not depend on the unknowns: the right-hand side
+    mean = (terms @ mesh.ref.weights) @ mesh.half / (mesh.t[-1] - mesh.t[0])
+    return np.maximum(terms.max(axis=2) + mean[:, None], 1e-300)
+
+
+def refine(state: State, relative: np.ndarray, tol: float) -> Mesh:
+    """Split the elements that are not resolved, into as many parts as their residual asks for."""
+    mesh = state.mesh
+    worst = relative.max()
+    marked = relative > max(tol, POLLUTED * min(worst, 1.0))
+    wanted = np.ones(mesh.E, dtype=int)
+    with np.errstate(divide="ignore"):
+        needed = np.ceil((np.minimum(relative[marked], 1e3) / (0.3 * tol)) ** (1.0 / mesh.p))
+    wanted[marked] = np.clip(needed, 2, MAX_SPLIT)
+    parts = [mesh.t[e] + (mesh.t[e + 1] - mesh.t[e]) * np.arange(n) / n for e, n in enumerate(wanted)]
+    return Mesh(np.concatenate([*parts, mesh.t[-1:]]), mesh.p, mesh.orders)
+
+
+def condition_residual(ev: Evaluation, problem: BVP) -> float:
+    """Largest boundary (or other) condition's residual, relative to the terms that cancel in it."""
+    from .conditions import Surroundings
+
+    state, mesh = ev.state, ev.state.mesh
+    around = Surroundings(mesh.x, mesh.weights, lambda j, k: ev.fields[mesh.slot[j] + k], state.at, state.lam)
+    return max((abs(complex(c.value)) / c.scale for c in problem.conditions(around)), default=0.0)
