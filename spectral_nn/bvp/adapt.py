@@ -40,7 +40,8 @@ class Slot:
         self.failure = ""
 
     def factor(self, A: Any) -> _Factored:
-        return _Factored(self, factor(self.solver, A, rtol=1e-11))
+        fallback = self.solver.name not in ("auto", "block")  # elimination failed: so would any other
+        return _Factored(self, factor(self.solver, A, rtol=1e-11, fallback=fallback))
 
     def __str__(self) -> str:
         names = ", ".join(self.names)
