@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..linear.certify import factor
+from ..linear.registry import resolve
 from .breaks import find_break
 from .condition import Amplification, amplification
 from .guess import initial_state
@@ -40,8 +41,11 @@ class Slot:
         self.failure = ""
 
     def factor(self, A: Any) -> _Factored:
-        fallback = self.solver.name not in ("auto", "block")  # elimination failed: so would any other
-        return _Factored(self, factor(self.solver, A, rtol=1e-11, fallback=fallback))
+        solver = self.solver
+        if solver.name == "block" and isinstance(A, np.ndarray):
+            solver = resolve("lu")  # compositions and kernels make the system dense
+        fallback = solver.name not in ("auto", "block")  # elimination failed: so would any other
+        return _Factored(self, factor(solver, A, rtol=1e-11, fallback=fallback))
 
     def __str__(self) -> str:
         names = ", ".join(self.names)

@@ -1,10 +1,11 @@
 """Dense collocation of a problem on one interval: `BVP.discretize`, and what `method="collocation"` solves.
 
 The unknowns are the values of each function at Chebyshev points of the second kind, then the scalar
-unknowns; the equations are collocated as `collocation_matrices` says. With the structural offsets c_i, d_j of
-the system (J. D. Pryce, "A simple structural analysis method for DAEs", BIT 41 (2001)) and R points,
-function j has R + d_j points and equation i is collocated at R + c_i: so an algebraic equation inside a system (v = x u
-with v' elsewhere) leaves as many rows as there are conditions. Otherwise c = 0 and d_j is the order of u_j.
+unknowns; the equations are collocated as `collocation_matrices` says. With the structural offsets c_i,
+d_j of the system (J. D. Pryce, "A simple structural analysis method for DAEs", BIT 41 (2001)) and R
+points, function j has R + d_j points and equation i is collocated at R + c_i: so an algebraic equation
+inside a system (v = x u with v' elsewhere) leaves as many rows as there are conditions. Otherwise c = 0
+and d_j is the order of u_j.
 """
 
 from __future__ import annotations

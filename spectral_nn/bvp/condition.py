@@ -30,9 +30,9 @@ def amplification(ev: Evaluation, slot: Any, residual: Residuals | None) -> Ampl
     """Solve the linearized problem for perturbed right-hand sides and see how far the solution moves."""
     step = assemble(ev)
     factors = slot.factor(step.A)
-    mesh, state = ev.state.mesh, ev.state
+    mesh = ev.state.mesh
     E, mp, p = mesh.E, mesh.m * mesh.p, mesh.p
-    q, S = step.A.left.shape
+    q, S = step.q, step.S
     rng = np.random.default_rng(0)
     sizes = 1.0 + np.abs(ev.fields[mesh.slot[:-1]]).max(axis=1)
     equations = np.repeat(scales(ev).T, p, axis=1).reshape(E, mp) * step.row_scale
@@ -49,7 +49,6 @@ def amplification(ev: Evaluation, slot: Any, residual: Residuals | None) -> Ampl
         inner[:, :mp] = signs
         unit[q : b.size - (S - q)] = inner.ravel()
         singularity = max(singularity, _size(factors.solve(unit)[0], ev, S, np.ones(mesh.m)))
-    del state
     reached = ROUNDING + (residual.worst if residual is not None else np.nan)
     return Amplification(condition, condition * reached, singularity)
 

@@ -76,6 +76,7 @@ class Mesh:
         self.D = int(self.zoff[-1])
         self.ref = reference(p, int(self.orders.max(initial=0)))
         self.half = 0.5 * np.diff(self.t)
+        self.kept: dict[Any, np.ndarray] = {}  # rows of nonlocal terms
 
     @cached_property
     def x(self) -> np.ndarray:
@@ -105,7 +106,7 @@ class Mesh:
         at = self.D + j * self.p
         r = d - k
         row[at : at + self.p] = h**r * (integration(self.p, 1, r, xi) if r else interpolation(xi, self.p, 1))[0]
-        row[self.zoff[j] + k : self.zoff[j] + d] = _taylor((xi[0] + 1.0) * h, r)
+        row[self.zoff[j] + k : self.zoff[j] + d] = taylor_powers((xi[0] + 1.0) * h, r)
         return e, row
 
     def integral_row(self, j: int, k: int, weights: np.ndarray) -> np.ndarray:
@@ -189,6 +190,9 @@ class State:
         return ChebSeries(mesh.t, list(values_to_coefficients(values, 1, 1)))
 
 
-def _taylor(step: float, r: int) -> np.ndarray:
-    """step^i / i! for i < r."""
-    return np.cumprod(np.concatenate([[1.0], step / np.arange(1, max(r, 1))]))[:r]
+def taylor_powers(step: np.ndarray, r: int) -> np.ndarray:
+    """(r, …): step^i / i! for i < r."""
+    out = np.ones((r, *np.shape(step)))
+    for i in range(1, r):
+        out[i] = out[i - 1] * step / i
+    return out

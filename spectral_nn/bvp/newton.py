@@ -8,12 +8,13 @@ highest derivatives, so that a step's size does not depend on the mesh.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from .mesh import State
+from .nonlocal_terms import pack
 from .problem import BVP
 from .system import Evaluation, NonFinite, assemble, evaluate, same_scaling, unpack
 
@@ -53,7 +54,7 @@ def linear_step(problem: BVP, evaluation: Evaluation, slot: Any) -> tuple[Any, S
     factors = slot.factor(step.A)
     x, ok = factors.solve(step.b)
     mesh = evaluation.state.mesh
-    return (step, factors), unpack(x, mesh, evaluation.state.lam.size, step.A.left.shape[1]), ok
+    return (step, factors), unpack(x, mesh, evaluation.state.lam.size, step.S), ok
 
 
 def newton(problem: BVP, state: State, rhs: Any, dtype: Any, slot: Any, *, tol: float, max_iter: int, damping: bool = True,
@@ -119,8 +120,10 @@ def evaluate_known(ev: Evaluation, state: State) -> Evaluation:
     for n in range(ev.param_index[0].size):
         at = ev.param_index[1][n]
         residual[ev.param_index[0][n]] += ev.param_coef[n].ravel() * (state.lam[at] - ev.state.lam[at])
-    return Evaluation(ev.problem, state, residual.reshape(ev.residual.shape), ev.index, ev.coef, ev.param_index,
-                      ev.param_coef, ev.conditions, fields, ev.lin)  # fmt: skip
+    for i, rows in ev.distant:
+        S = (rows.shape[1] - mesh.E * mesh.m * mesh.p) // (mesh.E + 1)
+        residual[i] -= rows @ (pack(state, S) - pack(ev.state, S))
+    return replace(ev, state=state, residual=residual.reshape(ev.residual.shape), fields=fields)
 
 
 def _search(problem, now, step, size, scale, factor, kept, rhs, dtype, damping):
@@ -136,7 +139,7 @@ def _search(problem, now, step, size, scale, factor, kept, rhs, dtype, damping):
             factor *= 0.25
             continue
         x, _ = factors.solve(same_scaling(system, trial, 1.0 - factor))
-        correction = unpack(x, now.state.mesh, now.state.lam.size, system.A.left.shape[1])
+        correction = unpack(x, now.state.mesh, now.state.lam.size, system.S)
         correction_norm = _norm(correction, scale)
         contraction = correction_norm / size
         if not damping:

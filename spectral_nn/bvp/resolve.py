@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from .mesh import Mesh, State
+from .nonlocal_terms import pack
 from .problem import BVP
-from .system import Evaluation
+from .system import Evaluation, distant_rows
 
 MAX_SPLIT = 4
 POLLUTED = 1e-4
@@ -41,9 +42,14 @@ def residuals(ev: Evaluation, rhs: Any) -> Residuals:
     fields = state.fields(between=True)
     with np.errstate(all="ignore"):
         lin = problem.trace(mesh.x_between, lambda j, k: fields[mesh.slot[j] + k], state.lam, rhs, values_only=True)
-        r = np.empty((mesh.m, mesh.E * mesh.ref.between.size))
+        r = np.empty((mesh.m, mesh.E * mesh.ref.between.size), dtype=state.W.dtype)
         for i, value in enumerate(lin.residual):
-            r[i] = np.abs(value)
+            r[i] = value
+        if ev.distant:
+            S = (ev.distant[0][1].shape[1] - mesh.E * mesh.m * mesh.p) // (mesh.E + 1)
+            for i, rows in distant_rows(problem, mesh, S, lin, between=True):
+                r[i] -= rows @ pack(state, S)
+        r = np.abs(r)
     r = np.nan_to_num(r, nan=np.inf).reshape(mesh.m, mesh.E, -1)
     relative = r / scales(ev)[:, :, None]
     first = mesh.p + 1

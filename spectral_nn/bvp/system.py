@@ -11,6 +11,7 @@ from ..linear.block import AlmostBlockDiagonal
 from .conditions import Condition, Surroundings
 from .expression import ORDERS
 from .mesh import Mesh, State
+from .nonlocal_terms import nonlocal_rows, pack
 from .problem import BVP
 from .trace import Linearization
 
@@ -37,14 +38,20 @@ class Evaluation:
     fields: np.ndarray
     """(Σ(d_j + 1), E p)"""
     lin: Linearization
+    distant: list[tuple[int, np.ndarray]]
+    """(i, rows (E p, n)): what equation i takes from distant points, subtracted from it."""
 
 
 @dataclass
 class StepSystem:
-    """The system of one Newton step, A δ = b, with the scaling of its rows."""
+    """The system of one Newton step, A δ = b, with the scaling of its rows; dense if distant points are coupled."""
 
-    A: AlmostBlockDiagonal
+    A: AlmostBlockDiagonal | np.ndarray
     b: np.ndarray
+    q: int
+    """Rows on the first state."""
+    S: int
+    """States in all."""
     row_scale: np.ndarray
     """(E, m p)"""
     left: list[tuple[Condition | None, float]]
@@ -82,6 +89,9 @@ def evaluate(problem: BVP, state: State, rhs: Any, dtype: Any) -> Evaluation:
             coef[i] = entry[3]
         for i, param in enumerate(lin.param_entries):
             param_coef[i] = param[2]
+    distant = distant_rows(problem, mesh, _n_states(conditions, mesh, state.lam.size), lin)
+    for i, rows in distant:
+        residual[i] -= rows @ pack(state, _n_states(conditions, mesh, state.lam.size))
     _check_finite(problem, x, residual, coef, lin, conditions)
     index = np.array([e[:3] for e in lin.entries], dtype=np.int64).reshape(-1, 3)
     params = np.array([e[:2] for e in lin.param_entries], dtype=np.int64).reshape(-1, 2)
@@ -89,7 +99,7 @@ def evaluate(problem: BVP, state: State, rhs: Any, dtype: Any) -> Evaluation:
     shape = (-1, E, p)
     return Evaluation(problem, state, residual.reshape(shape), columns, coef.reshape(shape),  # type: ignore[arg-type]
                       (np.ascontiguousarray(params[:, 0]), np.ascontiguousarray(params[:, 1])),
-                      param_coef.reshape(shape), conditions, fields, lin)  # fmt: skip
+                      param_coef.reshape(shape), conditions, fields, lin, distant)  # fmt: skip
 
 
 def assemble(ev: Evaluation) -> StepSystem:
@@ -118,7 +128,14 @@ def assemble(ev: Evaluation) -> StepSystem:
                           *ev.param_index, ev.param_coef, ev.residual, _jump_table(ev, mesh), F, state.Z, state.W, state.lam,
                           blocks, b_inner, row_scale)  # fmt: skip
     b = np.concatenate([_values(rows_left, dtype), b_inner.ravel(), _values(rows_right, dtype)])
-    return StepSystem(AlmostBlockDiagonal(L, blocks, R), b, row_scale, rows_left, rows_right)
+    A: Any = AlmostBlockDiagonal(L, blocks, R)
+    if ev.distant:
+        A = A.toarray()
+        inner_rows = A[L.shape[0] : A.shape[0] - R.shape[0]].reshape(mesh.E, mp + S, -1)
+        for i, rows in ev.distant:
+            at = slice(i * mesh.p, (i + 1) * mesh.p)
+            inner_rows[:, at] -= rows.reshape(mesh.E, mesh.p, -1) * row_scale[:, at, None]
+    return StepSystem(A, b, L.shape[0], S, row_scale, rows_left, rows_right)
 
 
 def same_scaling(step: StepSystem, trial: Evaluation, matched: float) -> np.ndarray:
@@ -127,8 +144,7 @@ def same_scaling(step: StepSystem, trial: Evaluation, matched: float) -> np.ndar
     For the simplified Newton correction, which solves with the old matrix.
     """
     E, mp = step.row_scale.shape
-    q = step.A.left.shape[0]
-    b_old = step.b[q : step.b.size - step.A.right.shape[0]].reshape(E, -1)
+    b_old = step.b[step.q : step.b.size - (step.S - step.q)].reshape(E, -1)
     b_inner = b_old * matched
     b_inner[:, :mp] = -trial.residual.transpose(1, 0, 2).reshape(E, mp) * step.row_scale
     left, right, inner = _sort_conditions(trial.conditions, trial.state.mesh)
@@ -145,6 +161,22 @@ def unpack(x: np.ndarray, mesh: Mesh, n_scalars: int, S: int) -> State:
     state = State.zeros(mesh, n_scalars, x.dtype)
     mesh_kernels.unpack(x, state.Z, state.W, state.lam, mesh.D, S)
     return state
+
+
+def distant_rows(problem: BVP, mesh: Mesh, S: int, lin: Linearization, between: bool = False) -> list[tuple[int, np.ndarray]]:
+    """Rows of the compositions and kernels, kept with the mesh: they do not change from one Newton step to the next."""
+    out = []
+    xi = mesh.ref.between if between else mesh.ref.nodes
+    for i, term in problem.structure.nonlocal_terms:
+        key = (i, between, S)
+        if key not in mesh.kept:
+            mesh.kept[key] = nonlocal_rows(term, mesh, S, xi, lin.points.get(i))
+        out.append((i, mesh.kept[key]))
+    return out
+
+
+def _n_states(conditions: list[Condition], mesh: Mesh, n_scalars: int) -> int:
+    return mesh.D + n_scalars + len(_sort_conditions(conditions, mesh)[2])
 
 
 def _jump_table(ev: Evaluation, mesh: Mesh) -> np.ndarray:
