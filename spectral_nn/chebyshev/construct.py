@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +18,7 @@ FIRST_DEGREE = 16
 PROBES = np.array([-0.357998918959666, 0.036785641195074, 0.8012367019])
 
 
-def merge_breaks(domain: Sequence[float], breakpoints: Sequence[float]) -> Array:
+def merge_breaks(domain: ArrayLike, breakpoints: ArrayLike) -> Array:
     """Ends and inner break points as one ascending array."""
     ends = np.asarray(domain, dtype=float)
     if ends.shape != (2,) or not np.isfinite(ends).all() or ends[0] >= ends[1]:

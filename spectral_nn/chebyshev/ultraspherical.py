@@ -56,23 +56,18 @@ def conversion_diagonals(n: int, lam: int) -> tuple[Array, Array]:
 def multiplication(a: ArrayLike, n: int, lam: int = 0) -> sp.csr_array:
     """Multiplication by ``sum a_j T_j`` in the basis C^(lam), shape (n, n), bandwidth ``len(a) - 1``.
 
-    For λ = 0 it is Toeplitz plus Hankel.  Each step up uses that multiplication commutes with conversion,
-    M_{λ+1} S_λ = S_λ M_λ, which is solved for M_{λ+1} along each row by substitution: O(n m) a step, where
-    the closed form (eq. 3.6) takes O(n m^2).
+    The sum is taken by Clenshaw's rule in the operator x, row by row: O(n m^2), right to rounding for any λ.
     """
     check_size(n)
     _check_lam(lam)
     a = np.asarray(a)
     if a.ndim != 1 or a.size == 0:
         raise ValueError(f"a must be a one-dimensional array of Chebyshev coefficients; got shape {a.shape}")
-    band = _multiplication_band(a, n + 2 * lam)
-    for step in range(lam):
-        band = _step_up(band, step)
     m = a.size - 1
     row, offset = np.meshgrid(np.arange(n), np.arange(-m, m + 1), indexing="ij")
     column = row + offset
     inside = (column >= 0) & (column < n)
-    return sp.csr_array((band[:n][inside], (row[inside], column[inside])), shape=(n, n))
+    return sp.csr_array((_rows(a, n, lam)[inside], (row[inside], column[inside])), shape=(n, n))
 
 
 def _check_lam(lam: int) -> None:
@@ -80,29 +75,30 @@ def _check_lam(lam: int) -> None:
         raise ValueError(f"lam must be a whole number, at least 0; got {lam!r}")
 
 
-def _multiplication_band(a: Array, rows: int) -> Array:
-    """Multiplication in T; entry (i, m + o) is row i, column i + o."""
+def _rows(a: Array, n: int, lam: int) -> Array:
+    """Entry (i, m + o) is row i, column i + o of the multiplication, m = len(a) - 1."""
     m = a.size - 1
-    padded = np.concatenate([a, np.zeros(2 * rows + 2 * m, a.dtype)]).astype(np.result_type(a, float))
-    i, o = np.arange(rows)[:, None], np.arange(-m, m + 1)
-    toeplitz = padded[np.abs(o)] * np.where(o == 0, 2.0, 1.0)
-    hankel = np.where(i > 0, padded[np.clip(2 * i + o, 0, None)], 0.0)
-    return np.where(i + o >= 0, 0.5 * (toeplitz + hankel), 0.0)
+    # one column more on each side, so that neighbours always exist
+    c = np.arange(n)[:, None] + np.arange(-m - 1, m + 2)
+    shape, dtype = c.shape, np.result_type(a, float)
+    # x C_c = below C_{c+1} + above C_{c-1}
+    inside = np.maximum(c, 1)
+    below = np.where(c > 0, (inside + 1) / (2 * (inside + lam)), 1.0 / (2 * lam) if lam else 1.0)
+    below[c < 0] = 0.0
+    above = np.where(c > 0, (inside + 2 * lam - 1) / (2 * (inside + lam)), 0.0)
+    if lam == 0:
+        below[c > 0], above[c > 0] = 0.5, 0.5
 
+    def times_x(b: Array) -> Array:
+        out = np.zeros(shape, dtype)
+        out[:, :-1] += b[:, 1:] * below[:, :-1]
+        out[:, 1:] += b[:, :-1] * above[:, 1:]
+        return out
 
-def _step_up(band: Array, lam: int) -> Array:
-    """From λ to λ + 1; two rows shorter, as row i looks at row i + 2."""
-    rows, width = band.shape[0] - 2, band.shape[1]
-    m = (width - 1) // 2
-    diagonal, above = conversion_diagonals(rows + m, lam)
-    out = np.zeros((rows, width), band.dtype)
-    i = np.arange(rows)
-    for p in range(width):
-        r = diagonal[:rows] * band[:rows, p]
-        if p >= 2:
-            r = r + above[:rows] * band[2:, p - 2]
-            k = np.clip(i + p - m - 2, 0, None)
-            r -= out[:, p - 2] * above[k]
-        k = i + p - m
-        out[:, p] = np.where(k >= 0, r / diagonal[np.clip(k, 0, None)], 0.0)
-    return out
+    b1, b2 = np.zeros(shape, dtype), np.zeros(shape, dtype)
+    for coefficient in a[:0:-1]:
+        b1, b2 = 2 * times_x(b1) - b2, b1
+        b1[:, m + 1] += coefficient
+    out = times_x(b1) - b2
+    out[:, m + 1] += a[0]
+    return out[:, 1:-1]
