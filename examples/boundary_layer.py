@@ -4,7 +4,7 @@ Equation    eps u'' + u' - (1 + eps) u = 0 on (-1, 1), eps = 1e-6 (T4 of the Cas
 Conditions  u(-1) = 1 + exp(-2), u(1) = 1 + exp(-2 (1 + eps)/eps)
 Reference   closed form: exp(x - 1) + exp(-(1 + eps)(1 + x)/eps)
 Run         python examples/boundary_layer.py --save boundary_layer.png
-Expected    u(-1 + 1e-6) = 0.503214722...: one width inside the layer
+Expected    u(-1 + 1e-6) = 0.503214491854: one width inside the layer
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def main(save: str | None = None) -> tuple[float, float]:
     height = np.array([float(point(0.5)) for point in branch])
     top = largest(lam, height)
     print(
-        f"{lam.size} points; largest lam {lam.max():.6f}, by a parabola through the top {top:.6f}; fold {FOLD:.6f}"
+        f"{lam.size} points; largest lam {lam.max():.6f}, parabola through the top {top:.6f}; fold {FOLD:.6f}"
     )
     if save:
         import matplotlib.pyplot as plt

@@ -3,7 +3,7 @@
 Equation    u' = -u(x/2) on (0, 3), u(0) = 1
 Reference   de Bruijn's series: sum of (-1)^k 2^(-k (k - 1)/2) x^k / k!
 Run         python examples/delay_pantograph.py --save delay_pantograph.png
-Expected    u(3) = -0.48...
+Expected    u(3) = -0.26171247132
 """
 
 from __future__ import annotations

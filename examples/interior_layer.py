@@ -4,7 +4,7 @@ Equation    eps u'' + x u' = -eps pi^2 cos(pi x) - pi x sin(pi x) on (-1, 1), ep
 Conditions  u(-1) = -2, u(1) = 0
 Reference   closed form: cos(pi x) + erf(x / sqrt(2 eps)) / erf(1 / sqrt(2 eps))
 Run         python examples/interior_layer.py --save interior_layer.png
-Expected    u(0.001) = 1.682684...
+Expected    u(0.001) = 1.682684557339
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Equation    u' = v, v' = -sin(u) on (0, 2)
 Conditions  u(0) = 1, u(2) = 0
 Reference   the energy v^2/2 - cos(u) is constant; value by Gauss collocation of order 16
 Run         python examples/system_pendulum.py --save system_pendulum.png
-Expected    v(0) = 0.391...
+Expected    v(0) = 0.270028016039
 """
 
 from __future__ import annotations
