@@ -56,7 +56,7 @@ def check_linear_solver(
     rng : int
         Seed of the test systems.
     matrix : callable, optional
-        ``matrix(n, dtype, rng)`` makes the dense test matrices, for a solver that takes only some special ones;
+        ``matrix(n, dtype, rng)`` makes the dense test matrices, for a solver that takes only special ones;
         by default they are random and diagonally dominant (and symmetric where the traits ask for it).
 
     Raises
@@ -165,9 +165,13 @@ def _matrix(kind: str, n: int, dtype: str, spd: bool, rng: np.random.Generator) 
         left[0, 0], right[0, 1] = 3, 3
         return AlmostBlockDiagonal(left, blocks, right)
     if kind == "almost_banded":
-        from .linear.almost_banded import example_matrix
+        from .linear.almost_banded import AlmostBanded
 
-        return example_matrix(n, dtype, rng)
+        band = _random((n - 1, 4), dtype, rng) / n
+        band[:, 1] += 3
+        top = _random((1, n), dtype, rng) / n
+        top[0, 0] = 3
+        return AlmostBanded(top, band, 1)
     return A
 
 

@@ -1,7 +1,7 @@
 """Solve, and never trust the solver: true residual, refinement, fall back, report.
 
-After every solve the residual is computed in float64 (complex128). Where the backward errors of `residual` are
-above rtol, in this order and only for the items that need it:
+After every solve the residual is computed in float64 (complex128). Where the backward errors of `residual`
+are above rtol, in this order and only for the items that need it:
 
 1. iterative refinement: x += solve(b − A x), while every step gains a factor of two;
 2. flexible GMRES with the solver as preconditioner;
@@ -108,9 +108,9 @@ class Certified:
         self._fast = (
             self.cause is None
             and noise is None
+            and (refine or fallback)
             and self.solver.traits.exact
-            and type(self.A) is np.ndarray
-            and self.A.ndim == 2
+            and ((type(self.A) is np.ndarray and self.A.ndim == 2) or self.truth.structure == "block")
         )
 
     def solve(self, b: np.ndarray, rtol: float | None = None) -> LinearSolution:
@@ -155,7 +155,7 @@ class Certified:
     # ----------------------------------------------------------------------------------------------------
 
     def _solve_fast(self, b: np.ndarray, rtol: float, started: float) -> LinearSolution | None:
-        """One dense system, a direct solver, nothing wrong: judged in a few microseconds."""
+        """One dense or block system, a direct solver, nothing wrong: judged in a few microseconds."""
         try:
             raw = self._application.solve_one(b)  # type: ignore[union-attr]
         except Exception:
@@ -322,15 +322,15 @@ class Certified:
     def _report(
         self, work: Answers, rows: Items, b: np.ndarray, rtol: float, name: str, note: str, started: float
     ) -> LinearSolution:
-        raw_only = not self.refine and not self.fallback
-        status = work.final_status(rtol, raw_only and self.noise is None)
+        raw_only = not self.refine and not self.fallback and self.noise is None
+        status = work.final_status(rtol, raw_only)
         worst = LinearStatus(int(status.max(initial=0)))
         message = self._message(work, status, worst, note)
         eta = work.eta.copy()
         items = None if rows.single else ItemReports(status, work.refinements, work.fell_back)
         return LinearSolution(
             rows.unstack(work.x),
-            success=bool((status <= LinearStatus.NOISE_LEVEL).all()),
+            success=bool((work.omega <= rtol if raw_only else status <= LinearStatus.NOISE_LEVEL).all()),
             status=worst,
             message=message,
             backward_error=float(eta[0]) if rows.single else eta,

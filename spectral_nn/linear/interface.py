@@ -164,8 +164,8 @@ _SENTENCES = {
         "gives one. For an answer to rounding of the system as given, leave out noise=."
     ),
     LinearStatus.UNCERTIFIED: (
-        "This is the solver's raw answer, not refined and without fall back; "
-        "judge it by backward_error, or call with refine=True or fallback=True."
+        "This is the solver's raw answer, not refined and without fall back; success says whether it happens "
+        "to meet rtol. For an answer that can be relied on, call with refine=True and fallback=True."
     ),
     LinearStatus.NOT_CONVERGED: (
         "The backward error did not reach rtol; raise rtol, scale the rows of A to a common size, "

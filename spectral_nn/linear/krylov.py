@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .interface import LinearSolution, LinearSolver, LinearStatus, Traits, matrix_of
+from .interface import LinearSolution, LinearSolver, LinearStatus, Traits, matrix_of, structure_of
 
 Rows = Callable[[np.ndarray], np.ndarray]
 
@@ -254,10 +254,11 @@ def _factor(system: Any, preconditioner: LinearSolver | str | None) -> tuple[Any
     A = matrix_of(system)
     if preconditioner is None:
         return A, _identity
+    from .apply import dense_of
     from .registry import resolve
 
     inner = resolve(preconditioner)
-    state = inner.factor(system)
+    state = inner.factor(system if structure_of(A) in inner.traits.structures else dense_of(A))
     return A, lambda v: inner.solve(state, v).x
 
 

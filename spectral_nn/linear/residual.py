@@ -86,7 +86,7 @@ class TrueResidual:
         return R, np.where(bad, np.inf, eta), np.where(bad, np.inf, omega)
 
     def growth(self, b: np.ndarray, X: np.ndarray, items: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """‖x‖ / max_i |b_i| / ‖A_i‖₁ (m,): a lower bound of the condition of A with rows scaled; 0 if x is."""
+        """‖x‖ / max_i |b_i| / ‖A_i‖₁ (m,): a lower bound of the condition of A, rows scaled; 0 if x is."""
         sums = self.row_sums if self.row_sums is not None else self.norms[:, None]
         sums = sums[items] if self.is_batch else sums
         with np.errstate(all="ignore"):
