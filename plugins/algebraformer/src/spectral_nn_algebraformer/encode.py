@@ -68,10 +68,9 @@ def precondition(A: np.ndarray, rows: str = "rectangular") -> Encoded:
     inner = A[:, 1:-1]
     symbol = np.einsum("kij,bij->bki", table.symbol, inner, optimize=True)  # (B, 3, n - 2)
     a2 = symbol[:, 2]
-    size = np.abs(a2).max(axis=1, keepdims=True)
     conditions = A[:, [0, -1]]
     norms = np.linalg.norm(conditions, axis=2)
-    if not (np.all(np.isfinite(A)) and np.all(np.abs(a2) > 1e-12 * size) and np.all(norms > 0)):
+    if not is_candidate(A).all():
         raise ValueError("A: not a second-order collocation matrix with two boundary conditions")
     coefficients = np.stack([symbol[:, 1] / a2, symbol[:, 0] / a2], axis=-1)
     conditions = conditions / norms[:, :, None]
@@ -88,6 +87,29 @@ def precondition(A: np.ndarray, rows: str = "rectangular") -> Encoded:
         P[at, :, :1] = lift[:, :, :1] / norms[at, 0][:, None, None]
         P[at, :, -1:] = lift[:, :, 1:] / norms[at, 1][:, None, None]
     return Encoded(P, P @ A, coefficients, boundary, level, _misfit(A, symbol, conditions, boundary, table), table)
+
+
+def is_candidate(A: np.ndarray) -> np.ndarray:
+    """Which of A (B, n, n) are finite, and have a second derivative in every row and two conditions; (B,) bool.
+
+    The cheap test before `precondition`, which raises for those that fail it.
+    """
+    finite = np.isfinite(A).all(axis=(1, 2))
+    table = reference(A.shape[-1])
+    with np.errstate(all="ignore"):
+        a2 = np.einsum("ij,bij->bi", table.symbol[2], A[:, 1:-1], optimize=True)
+        size = np.abs(a2).max(axis=1)
+        lengths = np.linalg.norm(A[:, [0, -1]], axis=2)
+        ends = np.linalg.norm(A[:, 0], axis=1) > 0
+        conditions = A[:, [0, -1]] / lengths[:, :, None]
+        along = np.abs(np.einsum("bj,bj->b", conditions[:, 0], conditions[:, 1]))
+        return finite & ends & (np.abs(a2).min(axis=1) > 1e-12 * size) & (lengths > 0).all(axis=1) & (along < 0.999)
+
+
+def select(encoded: Encoded, which: np.ndarray) -> Encoded:
+    """Some systems of a batch."""
+    parts = (encoded.P, encoded.M, encoded.coefficients, encoded.boundary, encoded.level, encoded.misfit)
+    return Encoded(*(part[which] for part in parts), table=encoded.table)
 
 
 def features(encoded: Encoded, modes: int = MODES) -> np.ndarray:

@@ -163,7 +163,7 @@ def _setup(recipe: Recipe, run: Path, device: str, resume: bool) -> _Setup:
     objective = make_objective(recipe)
     network = build(recipe.model)
     if recipe.weights:
-        from .weights_io import load_state
+        from .pretrained import load_state
 
         network.load_state_dict(load_state(recipe.weights, recipe.model))
     network.to(device).train()

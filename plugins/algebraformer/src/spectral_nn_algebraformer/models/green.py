@@ -92,8 +92,9 @@ class Block(nn.Module):
         mixed = []
         if self.qkv is not None:
             q, k, v = self.qkv(u).view(batch, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-            bias = log_weights.to(q.dtype).expand(n, n)
-            attended = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+            # written out: on CPUs the fused kernel's backward pass is several times slower for short sequences
+            scores = (q * (d // self.heads) ** -0.5) @ k.transpose(-1, -2) + log_weights
+            attended = torch.softmax(scores, dim=-1).to(v.dtype) @ v
             mixed.append(attended.transpose(1, 2).reshape(batch, n, d))
         if self.to_integrate is not None:
             left, right = self.to_integrate(u).chunk(2, dim=-1)

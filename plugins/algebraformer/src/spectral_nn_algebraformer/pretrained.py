@@ -1,0 +1,154 @@
+"""Folders of weights: model.safetensors, config.json, README.md (the model card). Checked when read, loaded once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+SHIPPED = Path(__file__).parent / "weights"
+
+
+class WeightsError(ValueError):
+    """Weights that are missing, altered, or made for something else."""
+
+
+def shipped_weights() -> list[str]:
+    """Names of the weights that come with the package."""
+    return sorted(path.parent.name for path in SHIPPED.glob("*/config.json"))
+
+
+def folder(weights: str | Path) -> Path:
+    """The folder of shipped weights by name, or of anyone's by path."""
+    path = SHIPPED / str(weights) if (SHIPPED / str(weights)).is_dir() else Path(weights)
+    if not (path / "config.json").is_file() or not (path / "model.safetensors").is_file():
+        raise WeightsError(
+            f"weights: no model.safetensors and config.json in {str(weights)!r}; shipped are "
+            f"{', '.join(shipped_weights()) or 'none'}. Reinstall spectral-nn-algebraformer or give a folder."
+        )
+    return path
+
+
+def config(weights: str | Path) -> dict[str, Any]:
+    """The config.json of weights: model, recipe, training cost, metrics, sha256. Needs no torch."""
+    path = folder(weights) / "config.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise WeightsError(f"{path}: not valid JSON ({error}); reinstall or export again.") from error
+
+
+@lru_cache(maxsize=8)
+def load_network(weights: str | Path, device: str = "cpu") -> nn.Module:
+    """The network with its weights, in evaluation mode; kept, so that weights are read once.
+
+    Raises
+    ------
+    WeightsError
+        If a file is missing, the checksum does not fit, or the tensors are those of another network.
+    """
+    from .models import build
+
+    check_device(device)
+    settings = config(weights)
+    network = build(settings["model"])
+    _fill(network, _tensors(folder(weights), settings), str(weights))
+    return network.to(device).eval()
+
+
+def load_state(weights: str | Path, model: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Tensors of weights to start training from; they must be of the same network."""
+    settings = config(weights)
+    if dict(settings["model"]) != dict(model):
+        raise WeightsError(
+            f"weights {weights!r} are of the network {settings['model']}, and the recipe's is {dict(model)}; "
+            "give the recipe that model, or other weights."
+        )
+    return _tensors(folder(weights), settings)
+
+
+def export(run: str | Path, target: str | Path, metrics: Mapping[str, Any], notes: str = "") -> Path:
+    """Write the weights of a run directory as a folder that `load_network` takes.
+
+    Parameters
+    ----------
+    run : path
+        A run directory of `train`, finished or not: the model card says how far it is.
+    target : path
+        The folder to write.
+    metrics : mapping
+        What `evaluate` measured; goes into config.json and the card.
+    notes : str
+        Limits, for the card.
+    """
+    from safetensors.torch import save
+
+    from . import checkpoint
+    from .card import model_card
+
+    tensors, meta = checkpoint.read(Path(run) / "checkpoint.safetensors")
+    state = {k[8:]: v.contiguous() for k, v in tensors.items() if k.startswith("network.")}
+    target = Path(target)
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "model.safetensors").write_bytes(save(state, metadata={"format": "pt"}))
+    settings = {
+        "format": checkpoint.FORMAT,
+        "name": meta["recipe"]["name"],
+        "model": meta["recipe"]["model"],
+        "recipe": meta["recipe"],
+        "parameters": meta["parameters"],
+        "steps_done": meta["step"],
+        "training_seconds": round(meta["seconds"]),
+        "metrics": dict(metrics),
+        "sha256": checkpoint.digest(state),
+    }
+    (target / "config.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    (target / "README.md").write_text(model_card(settings, notes), encoding="utf-8")
+    return target
+
+
+def check_device(device: str) -> None:
+    """ValueError for a device that is not there."""
+    import torch
+
+    if device == "cpu":
+        return
+    kind = device.split(":")[0]
+    if kind == "cuda" and torch.cuda.is_available():
+        return
+    if kind == "mps" and torch.backends.mps.is_available():
+        return
+    raise ValueError(f"device: {device!r} is not there; torch {torch.__version__} sees "
+                     f"{'cuda' if torch.cuda.is_available() else 'only the CPU'}. Use device='cpu'.")  # fmt: skip
+
+
+def _tensors(path: Path, settings: Mapping[str, Any]) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from .checkpoint import digest
+
+    file = path / "model.safetensors"
+    try:
+        tensors = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{file}: not a readable safetensors file ({error}); reinstall or export again."
+        ) from error
+    if digest(tensors) != settings.get("sha256"):
+        raise WeightsError(f"{file}: the checksum is not the one in config.json; reinstall or export again.")
+    return tensors
+
+
+def _fill(network: nn.Module, tensors: dict[str, Tensor], name: str) -> None:
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"weights {name!r}: the tensors do not fit the network of config.json; {error}"
+        ) from error

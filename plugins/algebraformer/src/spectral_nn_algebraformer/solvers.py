@@ -1,0 +1,202 @@
+"""Learned linear solvers for the slot of spectral_nn. This module imports no torch; `factor` does.
+
+    solve_bvp(..., linear_solver="algebraformer")
+    solve_linear(A, b, solver="algebraformer")
+
+A network is asked once per matrix. What it says is never trusted: `certify` of the core computes the true residual of
+every answer, refines, and falls back to a direct solver where that does not help.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+from spectral_nn.linear import ItemReports, LinearSolution, LinearStatus, Traits, matrix_of
+
+from . import encode
+from .reference import ROWS
+
+#: Sizes that the default weights were trained for, ends included.
+SIZES = tuple(range(24, 129))
+#: A matrix that is farther than this from a second-order operator is not shown to the network.
+LARGEST_MISFIT = 1e-3
+#: Loops run while each gains this factor at least; two that do not end them (the rest is left to certify).
+LOOP_GAIN = 0.7
+#: Loops at most: a contraction by three reaches rounding in thirty.
+MAX_LOOPS = 32
+#: Matrices that go through the network together; more only costs memory.
+CHUNK = 128
+
+
+@dataclass(frozen=True)
+class Algebraformer:
+    """Residual Algebraformer for second-order collocation systems, with error bars where the data are noisy.
+
+    Parameters
+    ----------
+    weights : str
+        Shipped weights by name, or a folder of your own.
+    loops : int or None
+        Residual loops; None runs them until they stop gaining.
+    device : str
+        Where the network runs; systems and loops stay float64 on the CPU.
+    precision : str
+        Of the network: "float32", "bfloat16", or "auto" (bfloat16 where the processor has it, for batches).
+
+    Notes
+    -----
+    Rows must stand in the order of the interval (left condition, equations, right condition), as the discretization of
+    spectral_nn has them. What is not such a system is refused by `factor` with a ValueError, which makes the slot fall
+    back.
+    """
+
+    weights: str = "elliptic"
+    loops: int | None = None
+    device: str = "cpu"
+    precision: str = "float32"
+    sizes: tuple[int, ...] = field(default=SIZES, repr=False)
+    name: ClassVar[str] = "algebraformer"
+
+    @property
+    def traits(self) -> Traits:
+        """Read without torch."""
+        return Traits(
+            summary="residual Algebraformer (learned), second-order collocation systems",
+            batched=True,
+            dtypes=("float64",),
+            sizes=self.sizes,
+            device=self.device,
+            requires=("torch", "safetensors"),
+        )
+
+    def factor(self, A: Any) -> _State:
+        """Show A (n, n) or (B, n, n) to the network: one approximate inverse each."""
+        matrix = np.asarray(matrix_of(A), dtype=float)
+        single = matrix.ndim == 2
+        matrices = matrix[None] if single else matrix
+        meta = getattr(A, "meta", {})
+        encoded, known = _encode(matrices, meta.get("rows"))
+        W = np.zeros_like(matrices)
+        W[known] = approximate_inverses(self.weights, encoded, self.device, self.precision)
+        P = np.zeros_like(matrices)
+        P[known] = encoded.P
+        return _State(matrices, P, W, known, single)
+
+    def solve(self, state: _State, b: np.ndarray) -> LinearSolution:
+        """Loop on the exact residual for b (n,), (n, k) or, for a batch, (B, n)."""
+        right = np.asarray(b, dtype=float)
+        columns = right[None, :, None] if state.single and right.ndim == 1 else right[None]
+        if not state.single:
+            columns = right[:, :, None]
+        x, loops = _loop(state, columns, self.loops)
+        shaped = x[0, :, 0] if state.single and right.ndim == 1 else x[0] if state.single else x[:, :, 0]
+        items = None
+        if not state.known.all():
+            status = np.where(state.known, LinearStatus.UNCERTIFIED, LinearStatus.UNSUPPORTED)
+            shaped[~state.known] = np.nan
+            items = ItemReports(status.astype(int), np.zeros(len(status), int), np.zeros(len(status), bool))
+        return LinearSolution(shaped, solver=self.name, iterations=loops, items=items)
+
+    def warm_up(self, n: int = 64, batch: int = 1) -> float:
+        """Load torch, weights and the tables for n, run the network once; returns the seconds that took.
+
+        The first solve pays for this otherwise.
+        """
+        began = time.perf_counter()
+        from . import data
+
+        A, b = data.systems("diffusion", n, data.draw(0, "test", 0, batch))
+        self.solve(self.factor(A), b[:, :, 0])
+        return time.perf_counter() - began
+
+
+@dataclass(frozen=True)
+class AlgebraformerDiffusion(Algebraformer):
+    """The same, trained on -(K u')' = f with u(±1) = 0 at n = 64 alone (the first experiment of the paper)."""
+
+    weights: str = "diffusion-64"
+    sizes: tuple[int, ...] = field(default=(64,), repr=False)
+    name: ClassVar[str] = "algebraformer_diffusion"
+
+
+def approximate_inverses(
+    weights: str, encoded: encode.Encoded, device: str = "cpu", precision: str = "float32"
+) -> np.ndarray:
+    """What the network says for preconditioned systems: W (B, n, n), float64."""
+    import torch
+
+    from .objectives import grid_tensors
+    from .pretrained import load_network
+    from .train import autocast_dtype
+
+    network: Any = load_network(weights, device)
+    tables = {k: v.to(device) for k, v in grid_tensors(encoded.table.n).items()}
+    tokens = torch.from_numpy(encode.features(encoded, network.config.modes))
+    dtype = autocast_dtype(precision, device)
+    out = np.empty_like(encoded.M)
+    with torch.inference_mode(), torch.autocast(device.split(":")[0], dtype or torch.bfloat16, enabled=dtype is not None):
+        for at in range(0, len(tokens), CHUNK):
+            W = network(tokens[at : at + CHUNK].to(device), tables["integral"], tables["weights"])
+            out[at : at + CHUNK] = W.float().cpu().numpy()
+    return out
+
+
+@dataclass(frozen=True)
+class _State:
+    A: np.ndarray
+    P: np.ndarray
+    W: np.ndarray
+    known: np.ndarray
+    single: bool
+
+
+def _encode(matrices: np.ndarray, rows: str | None) -> tuple[encode.Encoded, np.ndarray]:
+    """Precondition the systems that are of the family; which ones are."""
+    candidates = np.flatnonzero(encode.is_candidate(matrices))
+    if not candidates.size:
+        raise ValueError("A: not a second-order collocation matrix with separated conditions, rows in order of x")
+    if rows not in ROWS:
+        rows = encode.rows_of(matrices[candidates[0]])
+    encoded = encode.precondition(matrices[candidates], rows)
+    fits = encoded.misfit <= LARGEST_MISFIT
+    if not fits.any():
+        raise ValueError(
+            f"A: farther than {LARGEST_MISFIT:g} from a second-order collocation matrix (misfit "
+            f"{encoded.misfit.min():.1e}); this solver was trained on those alone"
+        )
+    known = np.zeros(len(matrices), bool)
+    known[candidates[fits]] = True
+    return (encoded if fits.all() else encode.select(encoded, fits)), known
+
+
+def _loop(state: _State, b: np.ndarray, loops: int | None) -> tuple[np.ndarray, int]:
+    """x (B, n, k) by x ← x + W P (b - A x), keeping the best iterate of every column."""
+    best = np.zeros_like(b)
+    residual = state.P @ b
+    size = np.abs(residual).max(axis=1, keepdims=True)
+    x, smallest, stalled, done = best.copy(), size.copy(), 0, 0
+    while done < (MAX_LOOPS if loops is None else loops):
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = x + state.W @ residual
+            residual = state.P @ (b - state.A @ x)
+            size = np.abs(residual).max(axis=1, keepdims=True)
+        better = size < smallest
+        best = np.where(better, x, best)
+        done += 1
+        stalled = 0 if (size < LOOP_GAIN * smallest).any() else stalled + 1
+        smallest = np.minimum(smallest, np.where(np.isfinite(size), size, np.inf))
+        if loops is None and (stalled >= 2 or not smallest.any()):
+            break
+    return (x if loops is not None else best), done
+
+
+@lru_cache(maxsize=1)
+def available() -> bool:
+    """Whether torch and safetensors can be imported (nothing is imported to find out)."""
+    from importlib.util import find_spec
+
+    return all(find_spec(module) is not None for module in ("torch", "safetensors"))
