@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
 
 from . import kernels
 from .newton import Outcome
-from .program import Stacked
+from .program import Program, Stacked
 from .reduction import Reduction
 from .result import LpResult, LpStatus
 from .systems import System
@@ -19,7 +19,7 @@ from .systems import System
 if TYPE_CHECKING:
     from .problem import LpProblem
 
-EXACT_FIT = 64.0  # units of rounding of |A||x| + |b|: a residual below is zero as far as float64 can tell
+SLACK = 3.0  # a recomputed gap may exceed the tolerance by rounding; beyond this factor the run counts as stalled
 
 
 def finish(
@@ -33,66 +33,28 @@ def finish(
     tol: float,
     began: float,
 ) -> LpResult:
-    """The result of a run."""
-    z, zd = outcome.z * length, outcome.zd * length
+    """The result of a run, its certificate recomputed with the user's A and b."""
+    x, xd = reduction.x(outcome.z * length), reduction.x(outcome.zd * length)
     if reduction.null is not None and reduction.null.shape[1]:
-        x = reduction.x(z)
         x = x - reduction.null @ (reduction.null.T @ x)
-        xd = reduction.x(zd)
-    else:
-        x, xd = reduction.x(z), reduction.x(zd)
-    return _result(problem, stacked, reduction, system, outcome, x, xd, length, log_value, tol, began)
-
-
-def _result(problem, stacked, reduction, system, outcome, x, xd, length, log_value, tol, began) -> LpResult:
-    fun = problem.objective(x)
     P = stacked.program
-    unit = math.exp(log_value) / length
-    y, mu = outcome.y, outcome.mu
     r = P.A @ x - P.b
-    if P.solo:
-        # The iteration's y has ||y||_q = 1: the gradient of ||r||_p.
-        term = problem.terms[0]
-        q = term.p / (term.p - 1)
-        size = kernels.norm(y, 0, len(y), q)
-        norm = kernels.norm(r, 0, len(r), term.p)
-        unit = term.weight * (1.0 if term.kind == "norm" else term.p * norm ** (term.p - 1)) / (size or 1.0)
-    y, mu = unit * y, unit * mu
-    k = 0 if problem.G is None else problem.G.shape[0]
-    g_dual, low, high = np.zeros(k), np.zeros(0), np.zeros(0)
-    if P.inequalities is not None:
-        count = P.inequalities.G.shape[0]
-        if k:
-            g_dual[stacked.finite] = mu[:count]
-        rest = mu[count:]
-        for name, s in (("lb", -1.0), ("ub", 1.0)):
-            bound = getattr(problem, name)
-            if bound is not None:
-                out = np.zeros(problem.n)
-                pick = P.inequalities.sign == s
-                out[P.inequalities.index[pick]] = rest[pick]
-                low, high = (out, high) if s < 0 else (low, out)
-    gradient = P.A.T @ y + P.smooth_gradient(xd)
-    if P.inequalities is not None:
-        gradient = gradient + P.inequalities.transpose_times(mu)
+    fun = problem.objective(x)
+    gap, dual_fun, unit = _gap(problem, P, r, x, xd, outcome, length, log_value, fun)
+    with np.errstate(invalid="ignore", over="ignore"):  # a power of huge residuals overflows, and so do its duals
+        y, mu = unit * outcome.y, unit * outcome.mu
+    gradient, size = _stationarity(P, y, mu, xd)
     nu = np.zeros(0)
     if problem.E is not None:
         E = problem.E.toarray() if sp.issparse(problem.E) else problem.E
         nu = -np.linalg.lstsq(E.T, gradient, rcond=None)[0]
-        gradient = gradient + E.T @ nu
-    size = abs(P.A).T @ np.abs(y)
-    kkt = {
-        "stationarity": float(np.abs(gradient).max(initial=0.0) / max(size.max(initial=0.0), 1e-300)),
-        "equality": 0.0 if problem.E is None else float(np.abs(problem.E @ x - problem.e).max(initial=0.0)),
-        "inequality": 0.0,
-        "complementarity": 0.0,
-    }
-    if P.inequalities is not None:
-        over = P.inequalities.times(x) - P.inequalities.h
-        kkt["inequality"] = float(over.max(initial=0.0))
-        kkt["complementarity"] = float(abs(mu @ over) / max(abs(fun), 1e-300))
+        gradient, size = gradient + E.T @ nu, size + np.abs(E.T) @ np.abs(nu)
     status = outcome.status
-    gap = outcome.gap
+    if status == LpStatus.CONVERGED and not gap <= SLACK * tol:
+        status = LpStatus.STALLED
+    elif status in (LpStatus.STALLED, LpStatus.MAX_ITER) and gap <= tol and _dual_feasible(gradient, size):
+        status = LpStatus.CONVERGED if _feasible(problem, x) else status
+    ineq, low, high = _multipliers(problem, stacked, mu)
     return LpResult(
         x=x,
         fun=fun,
@@ -101,13 +63,13 @@ def _result(problem, stacked, reduction, system, outcome, x, xd, length, log_val
         message=status.sentence,
         nit=outcome.nit,
         gap=gap,
-        dual_fun=fun - gap * abs(fun),
+        dual_fun=dual_fun,
         dual=stacked.per_term(y),
         eq_dual=nu,
-        ineq_dual=g_dual,
+        ineq_dual=ineq,
         lb_dual=low,
         ub_dual=high,
-        kkt=kkt,
+        kkt=_kkt(problem, P, x, mu, gradient, size, fun),
         factorizations=system.factorizations,
         time=time.perf_counter() - began,
         linear_solver=system.report(),
@@ -115,9 +77,116 @@ def _result(problem, stacked, reduction, system, outcome, x, xd, length, log_val
     )
 
 
-def impossible(problem: Any, nu: np.ndarray, began: float) -> LpResult:
-    raise NotImplementedError
+def _gap(
+    problem: LpProblem, P: Program, r: np.ndarray, x: np.ndarray, xd: np.ndarray, outcome: Outcome,
+    length: float, log_value: float, fun: float,
+) -> tuple[float, float, float]:  # fmt: skip
+    """Relative gap, dual objective, and the unit that turns the iteration's duals into the user's."""
+    y, mu = outcome.y, outcome.mu
+    slack = 0.0 if P.inequalities is None else float(mu @ (P.inequalities.h - P.inequalities.times(x)))
+    if P.solo:
+        term = problem.terms[0]
+        norm = kernels.norm(r, 0, len(r), term.p)
+        gap = max(norm - float(r @ y) + slack, 0.0)
+        if not y.any():  # an exact fit: 0 is the optimum, and the gap is measured by the data
+            size = max(float(np.abs(P.b).max(initial=0.0)), 1e-300)
+            return norm / size, 0.0, 0.0
+        share = gap / norm
+        if term.kind == "norm":
+            return share, fun * (1 - share), term.weight
+        with np.errstate(over="ignore"):
+            unit = float(term.weight * term.p * np.float64(norm * (1 - share)) ** (term.p - 1))
+        share = -math.expm1(term.p * math.log1p(-min(share, 1 - 1e-16)))
+        return share, fun * (1 - share), unit
+    scaled = P.scaled(length, log_value)
+    r = r / length
+    gap = kernels.fenchel_gap(r, y, 1.0, P.ptr, P.p, scaled.c, P.kind) + slack / length
+    if scaled.Q is not None:
+        apart = (x - xd) / length
+        gap += 0.5 * float(apart @ (scaled.Q @ apart))
+    values = np.empty(len(P.p))
+    kernels.values(r, P.ptr, P.p, scaled.c, P.kind, values)
+    total = float(values.sum())
+    value = total + scaled.smooth_part(x / length)
+    size = max(abs(value), abs(value - gap), 1e-8 * total)
+    gap = abs(gap)
+    with np.errstate(over="ignore"):
+        unit = float(np.exp(log_value - math.log(length)))
+        dual_fun = fun - gap * float(np.exp(log_value))
+    if not y.any() and value <= 1e-13:
+        return value, dual_fun, unit
+    return (gap / size if size > 0 else 0.0), dual_fun, unit
 
 
-def unbounded_direction() -> None:
-    raise NotImplementedError
+def _stationarity(P: Program, y: np.ndarray, mu: np.ndarray, xd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A'y + Q xd + q + G'mu, and the same with absolute values: what its entries are to be measured against."""
+    gradient = P.A.T @ y + P.smooth_gradient(xd)
+    size = abs(P.A).T @ np.abs(y)
+    if P.Q is not None:
+        size = size + abs(P.Q) @ np.abs(xd)
+    if P.q is not None:
+        size = size + np.abs(P.q)
+    if P.inequalities is not None:
+        gradient = gradient + P.inequalities.transpose_times(mu)
+        size = size + abs(P.inequalities.rows()).T @ mu
+    return gradient, size
+
+
+def _multipliers(
+    problem: LpProblem, stacked: Stacked, mu: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ineq = np.zeros(0 if problem.G is None else problem.G.shape[0])
+    bounds = {-1.0: np.zeros(0), 1.0: np.zeros(0)}
+    rows = stacked.program.inequalities
+    for sign, bound in ((-1.0, problem.lb), (1.0, problem.ub)):
+        if bound is not None:
+            bounds[sign] = np.zeros(problem.n)
+    if rows is not None:
+        count = rows.G.shape[0]
+        if problem.G is not None:
+            ineq[stacked.finite] = mu[:count]
+        for sign, out in bounds.items():
+            pick = rows.sign == sign
+            if pick.any():
+                out[rows.index[pick]] = mu[count:][pick]
+    return ineq, bounds[-1.0], bounds[1.0]
+
+
+def _kkt(
+    problem: LpProblem, P: Program, x: np.ndarray, mu: np.ndarray, gradient: np.ndarray, size: np.ndarray, fun: float
+) -> dict[str, float]:
+    equality = inequality = complementarity = 0.0
+    if problem.E is not None:
+        wide = abs(problem.E) @ np.abs(x) + np.abs(problem.e)
+        equality = _relative(problem.E @ x - problem.e, wide)
+    if P.inequalities is not None:
+        over = P.inequalities.times(x) - P.inequalities.h
+        wide = abs(P.inequalities.rows()) @ np.abs(x) + np.abs(P.inequalities.h)
+        inequality = _relative(np.maximum(over, 0.0), wide)
+        complementarity = float(np.abs(mu * over).sum() / max(abs(fun), 1e-300))
+    return {
+        "stationarity": _relative(gradient, size),
+        "equality": equality,
+        "inequality": inequality,
+        "complementarity": complementarity,
+    }
+
+
+def _relative(residual: np.ndarray, size: np.ndarray) -> float:
+    return float(np.abs(residual).max(initial=0.0) / max(float(size.max(initial=0.0)), 1e-300))
+
+
+def _dual_feasible(gradient: np.ndarray, size: np.ndarray) -> bool:
+    return _relative(gradient, size) <= 1e-8
+
+
+def _feasible(problem: LpProblem, x: np.ndarray) -> bool:
+    tol = 1e-8
+    if problem.E is not None and _relative(problem.E @ x - problem.e, abs(problem.E) @ np.abs(x) + np.abs(problem.e)) > tol:
+        return False
+    for G, h in ((problem.G, problem.h),):
+        if G is not None and float((G @ x - h).max(initial=0.0)) > tol * (1 + float(np.abs(x).max(initial=0.0))):
+            return False
+    size = tol * (1 + float(np.abs(x).max(initial=0.0)))
+    low = problem.lb is None or float((problem.lb - x).max()) <= size
+    return low and (problem.ub is None or float((x - problem.ub).max()) <= size)

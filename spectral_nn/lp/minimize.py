@@ -12,15 +12,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from . import checks, kernels
-from .certificate import finish, impossible, unbounded_direction
-from .newton import Newton, Outcome
+from .certificate import finish
+from .diagnosis import diagnose, impossible, unbounded, unbounded_direction
+from .newton import WEAK_PIVOT, Newton
 from .problem import Kind, LpProblem, LpTerm
-from .program import Program, stack
+from .program import Program, Stacked, stack
 from .reduction import Reduction, compose, eliminate, orthonormalize
 from .result import LpResult, LpStatus
 from .systems import System
-
-WEAK_PIVOT = 1e-9  # of A'A at the start: condition numbers above about 3e4 are orthonormalized first
 
 _log = logging.getLogger("spectral_nn")
 
@@ -109,8 +108,9 @@ def solve_problem(
     start: Callable[[LpProblem], Any] | None,
     verbose: int,
     callback: Callable[[dict[str, float]], Any] | None,
+    look_further: bool = True,
 ) -> LpResult:
-    """:meth:`LpProblem.solve`."""
+    """:meth:`LpProblem.solve`; `look_further` asks a failed run whether the problem has a solution at all."""
     began = time.perf_counter()
     tol = checks.positive(tol, "tol")
     max_iter = checks.count(max_iter, "max_iter")
@@ -123,28 +123,59 @@ def solve_problem(
     if stacked.E is not None and stacked.E.shape[0]:
         reduction = eliminate(stacked.program, stacked.E, stacked.e)
         if reduction.contradiction is not None:
-            return impossible(problem, reduction.contradiction, began)
-    program, length, log_value = _in_units(reduction.program)
-    system = System(program, solver)
-    newton = Newton(program, system, tol, max_iter, callback, log)
-    newton.start(_floors(program))
-    if system.smallest_pivot < WEAK_PIVOT and solver is None and not program.sparse:
-        reduction = compose(reduction, orthonormalize(reduction.program))
-        spent = system.factorizations
+            return impossible(problem, {"eq": reduction.contradiction}, began)
+    length, log_value = _in_units(reduction.program)
+
+    def new() -> Newton:
         program = reduction.program.scaled(length, log_value)
-        system = System(program, solver)
-        system.factorizations = spent
-        newton = Newton(program, system, tol, max_iter, callback, log)
-        newton.start(_floors(program))
-    cold = True
-    outcome = newton.run(cold)
-    return finish(problem, stacked, reduction, system, outcome, length, log_value, tol, began)
+        return Newton(program, System(program, solver), tol_inside, max_iter, callback, log)
+
+    tol_inside = tol
+    if stacked.program.solo and problem.terms[0].kind == "power":
+        tol_inside = -math.expm1(math.log1p(-min(tol, 0.5)) / problem.terms[0].p)  # the gap of the norm itself
+    newton = new()
+    spent = 0
+    outcome = None
+    if x0 is not None:
+        y0 = None if dual0 is None else _inside(stacked, dual0, length, log_value)
+        z0 = reduction.z(x0) / length
+        if _better_than_zero(newton, z0):
+            newton.warm(z0, y0)
+            outcome = newton.run(cold=False)
+    if outcome is None:
+        newton.start(_floors(newton.program))
+        if newton.system.smallest_pivot < WEAK_PIVOT and newton.may_reduce:
+            reduction = compose(reduction, orthonormalize(reduction.program))
+            direction = unbounded_direction(problem, reduction)
+            if direction is not None:
+                return unbounded(problem, direction, began)
+            spent = newton.system.factorizations
+            newton = new()
+            newton.may_reduce = False
+            newton.start(_floors(newton.program))
+        proposed = None if start is None else _proposed(start, problem)
+        cold = True
+        if proposed is None and x0 is not None:
+            proposed = x0  # an x0 whose first step found the columns nearly dependent
+        if proposed is not None:
+            z0 = reduction.z(proposed) / length
+            if newton.objective(z0) < newton.objective(newton.z):
+                newton.warm(z0, None)
+                cold = False
+        outcome = newton.run(cold)
+    newton.system.factorizations += spent
+    result = finish(problem, stacked, reduction, newton.system, outcome, length, log_value, tol, began)
+    if look_further and not result.success and result.status != LpStatus.STOPPED:
+        result = diagnose(problem, result, began)
+    if verbose:
+        _log.info("%s nit %d, gap %.1e, %.3g s", result.message, result.nit, result.gap, result.time)
+    return result
 
 
-def _in_units(program: Program) -> tuple[Program, float, float]:
-    """The program with data of order one: x in units of `length`, objective in units of exp(log_value)."""
+def _in_units(program: Program) -> tuple[float, float]:
+    """Units in which the data are of order one: x in units of `length`, the objective in units of exp(log_value)."""
     if program.solo:
-        return program, 1.0, 0.0  # the iteration rescales by itself
+        return 1.0, 0.0  # the iteration rescales by itself
     length = float(np.abs(program.b).max(initial=0.0)) or 1.0
     sizes = [-math.inf]
     for g in range(len(program.p)):
@@ -154,7 +185,7 @@ def _in_units(program: Program) -> tuple[Program, float, float]:
     log_value = max(sizes)
     if log_value == -math.inf:
         log_value = 0.0
-    return program.scaled(length, log_value), length, log_value
+    return length, log_value
 
 
 def _floors(program: Program) -> np.ndarray:
@@ -170,6 +201,26 @@ def _floors(program: Program) -> np.ndarray:
     reach = float(np.max(np.divide(right, rows, out=np.zeros(groups), where=rows > 0), initial=0.0)) or 1.0
     floors = 0.1 * reach * rows
     return np.where((floors > 0) | (counts == 0), floors, 1.0)
+
+
+def _better_than_zero(newton: Newton, z: np.ndarray) -> bool:
+    """A start that is worse than z = 0 is worth less than least squares."""
+    return newton.objective(z) < newton.objective(np.zeros(len(z)))
+
+
+def _inside(stacked: Stacked, dual0: list[np.ndarray], length: float, log_value: float) -> np.ndarray:
+    """User's duals in the program's units."""
+    y = stacked.from_terms(dual0)
+    return y if stacked.program.solo else y * math.exp(math.log(length) - log_value)
+
+
+def _proposed(start: Callable[[LpProblem], Any], problem: LpProblem) -> np.ndarray | None:
+    """What the hook proposes; a hook that fails or proposes nonsense costs its time, nothing else."""
+    try:
+        return checks.start(start(problem), problem.n, "the proposed start")
+    except Exception as error:
+        _log.warning("start= was dropped: %s", error)
+        return None
 
 
 def _resolve(linear_solver: Any) -> Any:

@@ -33,6 +33,10 @@ ACCURACY = 0.05  # of line searches: more digits save no iteration
 TO_BOUNDARY = 0.99
 SMOOTHING = 0.1  # of norms that vanish, relative to the gap
 SHRUNK = 0.1  # a norm below this fraction of its start may be on its way to 0
+EXACT_FIT = 64.0  # units of rounding of |A||x| + |b|
+RUNAWAY = 1e9  # in units of the data: far beyond, a linear term is leading to an unbounded problem
+WEAK_PIVOT = 1e-9  # of H at the start: condition numbers of A above about 3e4 are orthonormalized first
+POOR_START = 0.3  # gap after the first step of a warm start above which the homotopy is used after all
 STALL = 6  # iterations without progress of the gap
 ROUNDING = 2.0**-52
 STATIONARY = 1e-9  # relative size of A'y + ... at which a dual point counts as feasible
@@ -70,6 +74,7 @@ class Newton:
         m, groups = len(program.b), len(program.p)
         self.d, self.t, self.g_hat = np.empty(m), np.empty(m), np.empty(m)
         self.unit_r, self.unit_y, self.floor = np.empty(groups), np.empty(groups), np.zeros(groups)
+        self.lead, self.share, self.shift = np.empty(groups), np.empty(groups), np.empty(groups)
         self.group_values, self.reference = np.empty(groups), np.zeros(groups)
         self.history: list[dict[str, float]] = []
         self.rows = program.inequalities
@@ -77,6 +82,7 @@ class Newton:
         self.s, self.mu, self.primal = none, none, none
         self.step = 1.0
         self.nit = 0
+        self.may_reduce = not program.sparse and system.solver is None
 
     # -- the pieces of one iteration -------------------------------------------------------------------------------
 
@@ -84,6 +90,8 @@ class Newton:
         """Least squares (one group), or a Newton step from z = 0 with every exponent 2."""
         P = self.program
         n = P.A.shape[1]
+        if n == 0:
+            return self.warm(np.zeros(0), None)
         self.z, self.zd, self.r = np.zeros(n), np.zeros(n), -P.b
         self.y = np.zeros(len(P.b))
         two = np.full(len(P.p), 2.0)
@@ -124,15 +132,24 @@ class Newton:
         self.dual_infeasible = True
         if y is None:
             kernels.units(
-                self.r, self.y, P.ptr, P.p, P.p, P.c, P.kind, self.floor, self.unit_r, self.unit_y
+                self.r, self.y, P.ptr, P.p, P.p, P.c, P.kind, self.floor, self.unit_r, self.unit_y, self.lead
             )
             unit_r = np.repeat(np.where(self.unit_r > 0, self.unit_r, 1.0), np.diff(P.ptr))
             exponent = np.repeat(P.p - 1, np.diff(P.ptr))
             a = np.abs(self.r) / unit_r
             self.y = np.sign(self.r) * a**exponent * np.repeat(self.unit_y, np.diff(P.ptr))
 
-    def run(self, cold: bool) -> Outcome:
-        """Iterate until the gap is below tol; `cold` starts the homotopy in p."""
+    def objective(self, z: np.ndarray) -> float:
+        """The objective at z, in the program's units."""
+        P = self.program
+        kernels.values(P.A @ z - P.b, P.ptr, P.p, P.c, P.kind, self.group_values)
+        return float(self.group_values.sum()) + P.smooth_part(z) + P.constant
+
+    def run(self, cold: bool) -> Outcome | None:
+        """Iterate until the gap is below tol; `cold` starts the homotopy in p.
+
+        None where the first factorization of a warm start finds the columns nearly dependent: reduce, start again.
+        """
         P = self.program
         self.pc = _first_exponents(P.p) if cold else P.p.copy()
         kernels.values(self.r, P.ptr, P.p, np.ones(len(P.p)), np.zeros(len(P.p), np.int64), self.reference)
@@ -145,24 +162,47 @@ class Newton:
             if self._report(gap):
                 status = LpStatus.STOPPED
                 break
-            if gap <= self.tol and self._certified():
+            if (gap <= self.tol and self._certified()) or self._exact_fit():
                 status = LpStatus.CONVERGED
                 break
             if nit == self.max_iter:
                 break
+            if nit == 1 and not cold:
+                if self.system.smallest_pivot < WEAK_PIVOT and self.may_reduce:
+                    return None
+                if gap > POOR_START:
+                    self.pc = _first_exponents(P.p)
             if gap < 0.5 * best or not np.array_equal(self.pc, P.p):
                 best, waited = min(gap, best), 0
             else:
                 waited += 1
-            if waited > STALL * (1 if self.rows is None else 3) or not np.isfinite(gap):
+            if waited > STALL * (1 if self.rows is None else 3) or not np.isfinite(gap) or self._runs_away():
                 status = LpStatus.STALLED
                 break
             if not self._iterate(min(gap, 1.0)):
                 status = LpStatus.STALLED
                 break
+        theta = self.theta
         return Outcome(
-            self.z, self.r, self.y, self.zd, self.mu, status, self.gap, self.nit, self.history
+            self.z, self.r, theta * self.y, theta * self.zd, theta * self.mu, status, self.gap, self.nit, self.history
         )
+
+    def _exact_fit(self) -> bool:
+        """Whether every residual is zero as far as float64 can tell: then 0 is the optimum, and y = 0 proves it."""
+        P = self.program
+        if P.Q is not None or P.q is not None or not len(self.r) or self.infeasible:
+            return False
+        size = np.abs(P.b).max(initial=0.0)
+        if np.abs(self.r).max() > 1e-6 * size and size > 0:
+            return False
+        noise = EXACT_FIT * ROUNDING * (np.abs(P.b) + abs(P.A) @ np.abs(self.z))
+        if not (np.abs(P.A @ self.z - P.b) <= noise.max(initial=0.0)).all():
+            return False
+        self.y, self.mu, self.zd = 0 * self.y, 0 * self.mu, 0 * self.zd
+        return True
+
+    def _runs_away(self) -> bool:
+        return self.program.q is not None and float(np.abs(self.z).max(initial=0.0)) > RUNAWAY
 
     def _gap(self) -> float:
         """Relative duality gap; scales the duals so that they are feasible."""
@@ -234,17 +274,23 @@ class Newton:
             if size > 0:
                 self.y, self.mu = self.y / size, self.mu / size
         pc, c, kind = self._current()
-        kernels.units(self.r, self.y, P.ptr, self.pc, P.p, P.c, P.kind, self.floor, self.unit_r, self.unit_y)
+        kernels.units(
+            self.r, self.y, P.ptr, self.pc, P.p, P.c, P.kind, self.floor, self.unit_r, self.unit_y, self.lead
+        )
         kernels.linearize(
-            self.r, self.y, P.ptr, self.pc, self.unit_r, self.unit_y, SLOPE_FLOOR, SMALLEST_WEIGHT,
-            self.d, self.t, self.g_hat,
+            self.r, self.y, P.ptr, self.pc, self.unit_r, self.unit_y, self.lead, SLOPE_FLOOR, SMALLEST_WEIGHT,
+            self.d, self.t, self.g_hat, self.share, self.shift,
         )  # fmt: skip
-        U, curvature = self._rank_one()
+        w = None if rows is None else self.mu / self.s
+        U, k = self._rank_one()
+        if system.factor(self.d, w, U) and k is not None:
+            group = np.repeat(np.arange(len(P.p)), np.diff(P.ptr))
+            self.t -= (k * self.unit_r * self.shift)[group] * self.g_hat
+        else:
+            k = None
         rhs = P.A.T @ self.t
         if P.Q is not None or P.q is not None:
             rhs += P.smooth_gradient(self.z)
-        w = None if rows is None else self.mu / self.s
-        system.factor(self.d, w, U)
         tau = 0.0
         if rows is None:
             dz = -system.solve(rhs)
@@ -255,8 +301,7 @@ class Newton:
             return False
         dr = P.A @ dz
         y_new = self.t + self.d * dr
-        if curvature is not None:
-            k, group = curvature
+        if k is not None:
             inner = np.add.reduceat(self.g_hat * dr, P.ptr[:-1]) if len(dr) else np.zeros(0)
             y_new -= (k * inner)[group] * self.g_hat
         dy = y_new - self.y
@@ -288,22 +333,22 @@ class Newton:
         c[powers] *= P.p[powers] / self.pc[powers] * size[powers] ** (P.p[powers] - self.pc[powers])
         return self.pc, c, P.kind
 
-    def _rank_one(self) -> tuple[np.ndarray | None, tuple[np.ndarray, np.ndarray] | None]:
-        """The part -(p-1) c/N (A'g)(A'g)' of each norm's Hessian; a single norm alone needs none."""
+    def _rank_one(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Each norm's Hessian has the part -k (A'g)(A'g)': the rows sqrt(k) A'g, and k. A single norm needs none."""
         P = self.program
         if P.solo or not (P.kind == 0).any():
             return None, None
-        groups = len(P.p)
-        k = np.where((P.kind == 0) & (self.unit_r > 0), (self.pc - 1) * P.c / np.where(self.unit_r > 0, self.unit_r, 1.0), 0.0)
-        group = np.repeat(np.arange(groups), np.diff(P.ptr))
-        U = np.zeros((groups, P.A.shape[1]))
+        norms = (P.kind == 0) & (self.unit_r > 0)
+        k = np.zeros(len(P.p))
+        k[norms] = (self.share * (self.pc - 1) * self.unit_y)[norms] / self.unit_r[norms]
+        U = np.zeros((len(P.p), P.A.shape[1]))
         if P.sparse:
             kernels.group_sums(P.A.indptr, P.A.indices, P.A.data, self.g_hat, P.ptr, U)
         else:
-            for g in range(groups):
+            for g in np.flatnonzero(k):
                 U[g] = self.g_hat[P.ptr[g] : P.ptr[g + 1]] @ P.A[P.ptr[g] : P.ptr[g + 1]]
         keep = k > 0
-        return np.sqrt(k[keep])[:, None] * U[keep], (k, group)
+        return np.sqrt(k[keep])[:, None] * U[keep], k
 
     def _primal_step(
         self, dz: np.ndarray, dr: np.ndarray, p: np.ndarray, c: np.ndarray, kind: np.ndarray,

@@ -37,6 +37,12 @@ class Reduction:
         x = z if self.T is None else self.T @ z
         return x if self.shift is None else x + self.shift
 
+    def z(self, x: np.ndarray) -> np.ndarray:
+        """The z whose x comes closest to the given one."""
+        if self.shift is not None:
+            x = x - self.shift
+        return x if self.T is None else np.linalg.lstsq(self.T, x, rcond=None)[0]
+
 
 def eliminate(program: Program, E: Any, e: np.ndarray) -> Reduction:
     """The program on the solutions of E x = e."""

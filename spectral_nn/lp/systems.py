@@ -44,8 +44,11 @@ class System:
         self._solve: Any = None
         self._gram = _SparseGram(program, self._G) if program.sparse else _DenseGram(program, self._G)
 
-    def factor(self, d: np.ndarray, w: np.ndarray | None, U: np.ndarray | None = None) -> None:
-        """Factor H for row weights d (m,) of A, w of the inequalities, and rank-one parts U (k, n)."""
+    def factor(self, d: np.ndarray, w: np.ndarray | None, U: np.ndarray | None = None) -> bool:
+        """Factor H for row weights d (m,) of A, w of the inequalities, and rank-one parts U (k, n).
+
+        False where U had to be left out: the rest is an upper bound of H, whose steps still descend.
+        """
         self.factorizations += 1
         H = self._gram(d, w)
         if U is not None:
@@ -55,7 +58,8 @@ class System:
         elif sp.issparse(H):
             self._solve = self._sparse(H)
         else:
-            self._solve = self._dense(H, d, w, U)
+            return self._dense(H, d, w, U)
+        return True
 
     def solve(self, rhs: np.ndarray) -> np.ndarray:
         """H^-1 rhs."""
@@ -77,19 +81,22 @@ class System:
             "fell_back": self.fell_back,
         }
 
-    def _dense(self, H: np.ndarray, d: np.ndarray, w: np.ndarray | None, U: np.ndarray | None) -> Any:
+    def _dense(self, H: np.ndarray, d: np.ndarray, w: np.ndarray | None, U: np.ndarray | None) -> bool:
         diagonal = H.diagonal().copy()
         L, info = _potrf(H, lower=1, overwrite_a=1, clean=0)
         if info == 0:
             pivots = L.diagonal()
             self.smallest_pivot = float((pivots * pivots / diagonal).min(initial=1.0))
             if self.smallest_pivot > SMALL_PIVOT:
-                return lambda rhs: _potrs(L, rhs, lower=1)[0]
+                self._solve = lambda rhs: _potrs(L, rhs, lower=1)[0]
+                return True
         self.smallest_pivot = 0.0
         self.fell_back += 1
-        if U is not None:  # the norm's rank-one part made H singular: without it H is an upper bound, still descent
-            return self._dense(self._gram(d, w), d, w, None)
-        return self._pivoted_qr(d, w)
+        if U is not None:
+            self._dense(self._gram(d, w), d, w, None)
+            return False
+        self._solve = self._pivoted_qr(d, w)
+        return True
 
     def _pivoted_qr(self, d: np.ndarray, w: np.ndarray | None) -> Any:
         """Solve with the R of sqrt(H) P = Q R, leaving out what is dependent to rounding."""
