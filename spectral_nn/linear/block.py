@@ -71,10 +71,6 @@ class AlmostBlockDiagonal:
         """The infinity norm: the largest row sum."""
         return float(self.row_sums().max())
 
-    def row_sums(self) -> np.ndarray:
-        """Σ_j |A_ij|, (n,)."""
-        return np.concatenate([np.abs(p).sum(axis=-1).ravel() for p in (self.left, self.blocks, self.right)])
-
     def toarray(self) -> np.ndarray:
         """The matrix with its zeros, (n, n)."""
         E, R, C = self.blocks.shape
