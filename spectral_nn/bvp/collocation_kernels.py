@@ -1,6 +1,6 @@
 """Numba kernels of dense collocation: the rows of B matrices, each entry written once."""
 
-from numba import njit, prange
+from .._numba import njit, prange
 
 # Matrices that one thread fills together: a row of each basis matrix then stays in the first-level cache
 # while the same row of several matrices is written.

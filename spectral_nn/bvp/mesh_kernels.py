@@ -8,7 +8,8 @@ V[r] (q, p) takes nodal values to the r-fold integral from the left end at q poi
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from .._numba import njit
 
 
 @njit(cache=True)

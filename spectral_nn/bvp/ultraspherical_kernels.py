@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from .._numba import njit
 
 
 @njit(cache=True)
@@ -161,3 +162,27 @@ def add_derivatives(x, d, weight, out):  # type: ignore[no-untyped-def]
         out[c] += weight * lead * c * value
         k = c - d + 1.0
         before, value = value, (2.0 * (k + d - 1.0) * x * value - (k + 2.0 * d - 2.0) * before) / k
+
+
+@njit(cache=True)
+def residual(band, lower, x, b, r):  # type: ignore[no-untyped-def]
+    """r = A x - b and its scale |A| |x| + |b|, both summed squared; r[0] is row b.size - len(band) of the matrix.
+
+    x is zero beyond its end; the first rows of b, which are not in the band, are passed over.
+    """
+    dense = b.size - band.shape[0]
+    n = x.size
+    total = 0.0
+    scale = 0.0
+    for i in range(band.shape[0]):
+        first = i + dense - lower
+        s = 0.0 * r[0] - b[i + dense]
+        size = abs(b[i + dense])
+        for t in range(max(0, -first), min(band.shape[1], n - first)):
+            term = band[i, t] * x[first + t]
+            s += term
+            size += abs(term)
+        r[i] = s
+        total += abs(s) ** 2
+        scale += size * size
+    return total, scale

@@ -7,7 +7,8 @@ A piecewise series of E pieces is stored flat: piece e on [breaks[e], breaks[e +
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from .._numba import njit
 
 
 @njit(cache=True)

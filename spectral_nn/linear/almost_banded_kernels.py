@@ -10,7 +10,8 @@ stays a banded row plus a combination of the K dense ones.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from .._numba import njit
 
 
 @njit(cache=True)

@@ -8,7 +8,8 @@ arithmetic.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+
+from .._numba import njit, prange
 
 
 @njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from .._numba import njit
 
 MAX_TRIALS = 40  # bisection-safeguarded Newton steps of a line search; 4 to 6 is usual
 PROX_STEPS = 60  # scalar Newton steps, monotone; 5 to 10 is usual
