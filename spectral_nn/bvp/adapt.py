@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from ..linear.registry import resolve
 from .breaks import find_break
 from .condition import Amplification, amplification
 from .guess import initial_state
+from .march import is_initial_value_problem, march
 from .mesh import Mesh, State
-from .newton import NewtonOutcome, newton
+from .newton import SMALLEST_DAMPING, NewtonOutcome, newton
 from .problem import BVP
 from .resolve import Residuals, condition_residual, refine, residuals
 from .result import BVPResult, Status
@@ -30,6 +31,18 @@ MAX_LEVELS = 60
 STALLED = 4
 """Levels without progress after which the reason is looked for: a break in a coefficient, or rounding."""
 SINGULAR = 1e13
+LOOSE_UNTIL = 1e-2
+"""Residual below which Newton's method is run to its end before a mesh is judged."""
+AMPLE = 100.0
+"""Where the estimated error is more than this many tol, the residual is pushed further down than tol."""
+BEST = 5e-15
+ULP = 4e-16
+RESCUE_ELEMENTS = 16
+BOLD = 0.06
+"""Damping that is not gone below in a rescue: steps that the monotonicity test forbids sometimes lead out of a trap."""
+GIVEN_UP = (Status.NOT_CONVERGED, Status.ITERATION_LIMIT, Status.SINGULAR)
+REASONS = {"singular": Status.SINGULAR, "diverged": Status.NOT_CONVERGED, "nonfinite": Status.NOT_FINITE,
+           "iterations": Status.ITERATION_LIMIT}  # fmt: skip
 
 
 class Slot:
@@ -73,98 +86,117 @@ class _Factored:
         return answer.x, usable
 
 
-@dataclass
-class _Progress:
-    """What the adaptive loop remembers from level to level."""
-
-    outcome: NewtonOutcome | None = None
-    residual: Residuals | None = None
-    worst: list[float] = field(default_factory=list)
-    iterations: int = 0
-    records: list = field(default_factory=list)
-    tight: bool = False
-
-
 def solve_mesh(problem: BVP, *, rhs: Any, guess: Any, tol: float, bc_tol: float, solver: Any, max_iter: int, max_n: int,
                damping: bool, callback: Callable | None, start: float, nodes: int = NODES) -> BVPResult:  # fmt: skip
     """Solve on a mesh of elements that is refined until the residual between the nodes is within tol."""
     slot = Slot(solver)
+    loop = AdaptiveLoop(problem, rhs, tol, slot, max_iter, max_n, damping, callback)
     mesh = first_mesh(problem, guess, nodes)
+    status = loop.run(initial_state(problem, guess, mesh), tight=guess is not None)
+    if status in GIVEN_UP and damping and not problem.linear:
+        status = _rescue(loop, guess, status)
+    return _finish(problem, status, loop, bc_tol, start)
+
+
+def _rescue(loop: AdaptiveLoop, guess: Any, status: Status) -> Status:
+    """Newton's method failed: try a finer first mesh, then bolder steps, then, for initial value problems, marching."""
+    failed, problem = loop.outcome, loop.problem
+    mesh = first_mesh(problem, guess, NODES, RESCUE_ELEMENTS)
     state = initial_state(problem, guess, mesh)
-    progress = _Progress(tight=guess is not None)
-    status = _loop(problem, state, rhs, tol, slot, max_iter, max_n, damping, callback, progress)
-    return _finish(problem, status, progress, rhs, tol, bc_tol, slot, start)
+    for boldest in (SMALLEST_DAMPING, BOLD):
+        again = loop.run(state, boldest=boldest)
+        if again not in GIVEN_UP:
+            return again
+    conditions = failed.evaluation.conditions if failed is not None else []
+    if is_initial_value_problem(problem, conditions):
+        marched = march(problem, state, loop.rhs, loop.slot)
+        if marched is not None:
+            return loop.run(marched, tight=True)
+    loop.outcome = failed or loop.outcome
+    return status
 
 
-def first_mesh(problem: BVP, guess: Any, nodes: int) -> Mesh:
+def first_mesh(problem: BVP, guess: Any, nodes: int, elements: int = 0) -> Mesh:
     """Where to start: the mesh of an earlier result, or a few elements between the breakpoints."""
     a, b = problem.domain
     if isinstance(guess, BVPResult) and guess.domain == problem.domain and guess.state is not None:
         t = np.unique(np.concatenate([guess.mesh, problem.breakpoints]))
         return Mesh(t, nodes, problem.structure.orders)
     ends = np.array([a, *problem.breakpoints, b])
-    count = np.maximum(1, np.round(FIRST_ELEMENTS[problem.linear] * np.diff(ends) / (b - a))).astype(int)
+    elements = elements or FIRST_ELEMENTS[problem.linear]
+    count = np.maximum(1, np.round(elements * np.diff(ends) / (b - a))).astype(int)
     parts = [np.linspace(ends[i], ends[i + 1], n, endpoint=False) for i, n in enumerate(count)]
     return Mesh(np.concatenate([*parts, [b]]), nodes, problem.structure.orders)
 
 
-def _loop(problem, state, rhs, tol, slot, max_iter, max_n, damping, callback, progress) -> Status:
-    """Refine until the residual is within tol; returns why it ended."""
-    dtype = state.W.dtype
-    target, resolved_before = tol, False
-    for _ in range(MAX_LEVELS):
-        accuracy = min(1e-2 * tol, 1e-10) if progress.tight else LOOSE
-        out = newton(problem, state, rhs, dtype, slot, tol=accuracy, max_iter=max(1, max_iter - progress.iterations),
-                     damping=damping, callback=callback, done=progress.iterations)  # fmt: skip
-        progress.iterations += len(out.records)
-        progress.records += out.records
-        if out.evaluation is not None:
-            progress.outcome = out
-        if not out.converged:
-            return _why(out, progress, resolved_before)
-        r = progress.residual = residuals(out.evaluation, rhs)
-        progress.worst.append(r.worst)
-        state = out.evaluation.state
-        if r.worst <= target:
-            if not progress.tight and not problem.linear:
-                progress.tight = True
+class AdaptiveLoop:
+    """Newton, residual, refinement, again; keeps what the certificate needs to know about the last state."""
+
+    def __init__(self, problem: BVP, rhs: Any, tol: float, slot: Slot, max_iter: int, max_n: int, damping: bool,
+                 callback: Callable | None):  # fmt: skip
+        self.problem, self.rhs, self.tol, self.slot = problem, rhs, tol, slot
+        self.max_iter, self.max_n, self.damping, self.callback = max_iter, max_n, damping, callback
+        self.iterations = 0
+        self.records: list = []
+        self.forget()
+
+    def forget(self) -> None:
+        self.outcome: NewtonOutcome | None = None
+        self.residual: Residuals | None = None
+        self.amplified = Amplification()
+        self.worst: list[float] = []
+
+    def run(self, state: State, tight: bool = False, boldest: float = SMALLEST_DAMPING) -> Status:
+        """Refine until the residual is within tol; returns why it ended."""
+        problem, dtype = self.problem, state.W.dtype
+        self.forget()
+        target, first = self.tol, self.iterations
+        for _ in range(MAX_LEVELS):
+            accuracy = min(1e-2 * self.tol, 1e-10) if tight else LOOSE
+            left = max(1, self.max_iter - (self.iterations - first))
+            out = newton(problem, state, self.rhs, dtype, self.slot, tol=accuracy, max_iter=left, damping=self.damping,
+                         boldest=boldest, callback=self.callback, done=self.iterations)  # fmt: skip
+            self.iterations += len(out.records)
+            self.records += out.records
+            if out.evaluation is not None or self.outcome is None:
+                self.outcome = out
+            if not out.converged:
+                return REASONS[out.reason]
+            r = self.residual = residuals(out.evaluation, self.rhs)
+            state = out.evaluation.state
+            if not tight and not problem.linear and r.worst < LOOSE_UNTIL:
+                tight = True  # judge the mesh only when Newton's own error is out of the way
                 continue
-            return Status.SOLVED
-        if not problem.linear and not progress.tight and r.worst < 1e-2:
-            progress.tight = True
-            continue
-        if progress.iterations >= max_iter and not problem.linear:
-            return Status.ITERATION_LIMIT
-        mesh = _next_mesh(problem, state, r, rhs, target, progress)
-        if mesh is None:
-            return Status.ROUNDING
-        if mesh.x.size > max_n:
-            return Status.NOT_RESOLVED
-        state = State.zeros(mesh, problem.structure.p, dtype) if problem.linear else state.to_mesh(mesh)
-    return Status.NOT_RESOLVED
+            self.worst.append(r.worst)
+            if r.worst <= target:
+                self.amplified = amplification(out.evaluation, self.slot, r)
+                error = self.amplified.error
+                if not AMPLE * self.tol < error < np.inf or target <= BEST:
+                    return Status.SOLVED
+                target = max(BEST, min(0.1, AMPLE * self.tol / error) * r.worst)
+                if r.worst <= target:
+                    return Status.SOLVED
+            mesh = self._next_mesh(state, r, target)
+            if mesh is None or mesh.x.size > self.max_n:
+                if r.worst <= self.tol:
+                    return Status.SOLVED
+                return Status.ROUNDING if mesh is None else Status.NOT_RESOLVED
+            state = State.zeros(mesh, problem.structure.p, dtype) if problem.linear else state.to_mesh(mesh)
+        return Status.SOLVED if self.worst[-1] <= self.tol else Status.NOT_RESOLVED
 
-
-def _why(out: NewtonOutcome, progress: _Progress, resolved_before: bool) -> Status:
-    return {"singular": Status.SINGULAR, "diverged": Status.NOT_CONVERGED, "nonfinite": Status.NOT_FINITE,
-            "iterations": Status.ITERATION_LIMIT}[out.reason]  # fmt: skip
-
-
-def _next_mesh(problem: BVP, state: State, r: Residuals, rhs: Any, target: float, progress: _Progress) -> Mesh | None:
-    """Refine where the residual is; if that has not helped for some levels, look for a break, or blame rounding."""
-    mesh, worst = state.mesh, progress.worst
-    stalled = len(worst) > STALLED and worst[-1] > 0.1 * max(worst[-1 - STALLED : -1])
-    if stalled:
-        element = int(np.argmax(r.per_element))
-        at = _break_in(problem, state, element, rhs)
-        if at is not None:
-            worst.clear()
-            return Mesh(_insert(mesh.t, at), mesh.p, mesh.orders)
-        if worst[-1] < 1e-6:
-            return None
-    new = refine(state, r.per_element, target)
-    if np.diff(new.t).min() < 1e-14 * np.abs(new.t).max():
-        return None
-    return new
+    def _next_mesh(self, state: State, r: Residuals, target: float) -> Mesh | None:
+        """Refine where the residual is; if that has not helped for some levels, look for a break, or blame rounding."""
+        mesh, worst = state.mesh, self.worst
+        if len(worst) > STALLED and worst[-1] > 0.1 * max(worst[-1 - STALLED : -1]):
+            at = _break_in(self.problem, state, int(np.argmax(r.per_element)), self.rhs)
+            if at is not None and np.abs(mesh.t - at).min() > ULP * np.abs(mesh.t).max():
+                worst.clear()
+                return Mesh(_insert(mesh.t, at), mesh.p, mesh.orders)
+            if worst[-1] < 1e-6 and worst[-1] > 0.5 * worst[-1 - STALLED]:
+                return None
+        new = refine(state, r.per_element, target)
+        ends = np.maximum(np.abs(new.t[1:]), np.abs(new.t[:-1]))
+        return None if (np.diff(new.t) < ULP * ends).any() else new
 
 
 def _break_in(problem: BVP, state: State, element: int, rhs: Any) -> float | None:
@@ -182,42 +214,41 @@ def _insert(t: np.ndarray, at: float) -> np.ndarray:
     return np.unique(np.append(t[keep], at))
 
 
-def _finish(problem: BVP, status: Status, progress: _Progress, rhs: Any, tol: float, bc_tol: float, slot: Slot,
-            start: float) -> BVPResult:  # fmt: skip
+def _finish(problem: BVP, status: Status, loop: AdaptiveLoop, bc_tol: float, start: float) -> BVPResult:
     """Judge the conditions and the conditioning, and write the result."""
-    message = progress.outcome.message if progress.outcome is not None else ""
-    if progress.outcome is None:
+    out = loop.outcome
+    assert out is not None
+    if out.evaluation is None:
+        if problem.linear:
+            raise ValueError(f"op: {out.message or 'not finite'}; expected finite coefficients and right-hand sides")
         mesh = Mesh(np.array(problem.domain), 2, problem.structure.orders)
         state = State.zeros(mesh, problem.structure.p)
         state.W[:], state.Z[:] = np.nan, np.nan
-        if status is Status.NOT_FINITE and problem.linear:
-            raise ValueError(f"op: {message or 'not finite'}; expected finite coefficients and right-hand sides")
-        return _result(problem, status, state, None, np.nan, Amplification(), progress, slot, start, message)
-    ev = progress.outcome.evaluation
+        return _result(problem, status, state, np.nan, loop, start)
+    ev = out.evaluation
     bc = condition_residual(ev, problem)
-    amplified = Amplification()
-    if status in (Status.SOLVED, Status.ROUNDING, Status.NOT_RESOLVED):
-        amplified = amplification(ev, slot, progress.residual)
-        if not amplified.singularity < SINGULAR:
-            status = Status.SINGULAR
-    if status is Status.SOLVED:
-        if not bc <= bc_tol:
-            status = Status.CONDITIONS_NOT_MET
-        elif not amplified.error <= 1e3 * tol:
-            status = Status.ILL_CONDITIONED
-    return _result(problem, status, ev.state, progress.residual, bc, amplified, progress, slot, start, message)
+    if not np.isfinite(loop.amplified.condition) and status in (Status.SOLVED, Status.ROUNDING, Status.NOT_RESOLVED):
+        loop.amplified = amplification(ev, loop.slot, loop.residual)
+    if loop.amplified.singularity > SINGULAR:
+        status = Status.SINGULAR
+    elif status is Status.SOLVED and not bc <= bc_tol:
+        status = Status.CONDITIONS_NOT_MET
+    elif status is Status.SOLVED and not loop.amplified.error <= 1e3 * loop.tol:
+        status = Status.ILL_CONDITIONED
+    return _result(problem, status, ev.state, bc, loop, start)
 
 
-def _result(problem, status, state, residual, bc, amplified, progress, slot, start, detail) -> BVPResult:
-    n_user = problem.structure.n_unknowns
-    series = tuple(state.series(j) for j in range(n_user))
-    params = {name: state.lam[i].item() for i, name in enumerate(problem.params)}
+def _result(problem: BVP, status: Status, state: State, bc: float, loop: AdaptiveLoop, start: float) -> BVPResult:
+    assert loop.outcome is not None
+    detail = loop.outcome.message
     message = f"{detail[0].upper()}{detail[1:]}. {status.sentence}" if detail else status.sentence
-    sets = residual.sets if residual is not None else (np.nan, np.nan)
+    sets = loop.residual.sets if loop.residual is not None else (float("nan"), float("nan"))
     return BVPResult(
-        success=status is Status.SOLVED, status=status, message=message, u=series, params=params,
-        residual=max(sets), residuals=sets, bc_residual=float(bc), error_estimate=amplified.error,
-        condition=amplified.condition, nit=progress.iterations, n=state.mesh.x.size, mesh=state.mesh.t,
-        linear_solver=str(slot), method="mesh", time=time.perf_counter() - start, names=problem.names,
-        history=tuple(progress.records), state=state,
+        success=status is Status.SOLVED, status=status, message=message,
+        u=tuple(state.series(j) for j in range(problem.structure.n_unknowns)),
+        params={name: state.lam[i].item() for i, name in enumerate(problem.params)},
+        residual=max(sets), residuals=sets, bc_residual=float(bc), error_estimate=loop.amplified.error,
+        condition=loop.amplified.condition, nit=loop.iterations, n=state.mesh.x.size, mesh=state.mesh.t,
+        linear_solver=str(loop.slot), method="mesh", time=time.perf_counter() - start, names=problem.names,
+        history=tuple(loop.records), state=state,
     )  # fmt: skip

@@ -57,11 +57,12 @@ def linear_step(problem: BVP, evaluation: Evaluation, slot: Any) -> tuple[Any, S
     return (step, factors), unpack(x, mesh, evaluation.state.lam.size, step.S), ok
 
 
-def newton(problem: BVP, state: State, rhs: Any, dtype: Any, slot: Any, *, tol: float, max_iter: int, damping: bool = True,
+def newton(problem: BVP, state: State, rhs: Any, dtype: Any, slot: Any, *, tol: float, max_iter: int, damping: bool = True, boldest: float = SMALLEST_DAMPING,
            callback: Callable[[NewtonRecord], Any] | None = None, done: int = 0) -> NewtonOutcome:  # fmt: skip
     """Iterate from a state until the step is below ``tol`` relative to the solution.
 
-    A linear problem takes one step. ``done`` counts iterations made before, on other meshes.
+    A linear problem takes one step. ``done`` counts iterations made before, on other meshes. Where the monotonicity test
+    would cut a step below ``boldest``, that step is taken nevertheless if ``boldest`` is above `SMALLEST_DAMPING`.
     """
     try:
         now = evaluate(problem, state, rhs, dtype)
@@ -91,7 +92,7 @@ def newton(problem: BVP, state: State, rhs: Any, dtype: Any, slot: Any, *, tol: 
             out.records.append(NewtonRecord(iteration, size, 1.0, 0.0, state.mesh.x.size))
             out.converged, out.reason = True, "converged"
             break
-        trial, correction, contraction, factor = _search(problem, now, step, size, scale, factor, kept, rhs, dtype, damping)
+        trial, correction, contraction, factor = _search(problem, now, step, size, scale, factor, kept, rhs, dtype, damping, boldest)
         if trial is None:
             out.evaluation, out.reason = now, "diverged"
             return out
@@ -126,7 +127,7 @@ def evaluate_known(ev: Evaluation, state: State) -> Evaluation:
     return replace(ev, state=state, residual=residual.reshape(ev.residual.shape), fields=fields)
 
 
-def _search(problem, now, step, size, scale, factor, kept, rhs, dtype, damping):
+def _search(problem, now, step, size, scale, factor, kept, rhs, dtype, damping, boldest):
     """Shorten (or lengthen once) the step until the natural monotonicity test holds."""
     system, factors = kept
     lengthened = False
@@ -142,12 +143,13 @@ def _search(problem, now, step, size, scale, factor, kept, rhs, dtype, damping):
         correction = unpack(x, now.state.mesh, now.state.lam.size, system.S)
         correction_norm = _norm(correction, scale)
         contraction = correction_norm / size
-        if not damping:
+        if not damping or SMALLEST_DAMPING < factor <= boldest:
             return trial, correction, contraction, factor
         gap = _norm(correction.plus(step, factor - 1.0), scale)
         better = 0.5 * size * factor**2 / gap if gap > 0 else 1.0
         if not contraction < 1.0 - factor / 4.0:
             factor = min(better, 0.5 * factor) if np.isfinite(better) else 0.25 * factor
+            factor = max(factor, boldest) if boldest > SMALLEST_DAMPING else factor
             continue
         if factor < 1.0 and not lengthened and min(1.0, better) >= 4.0 * factor:
             factor, lengthened = min(1.0, better), True

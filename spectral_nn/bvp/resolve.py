@@ -21,8 +21,9 @@ POLLUTED = 1e-4
 class Residuals:
     """The residual of the user's equations between the nodes, relative to the terms that cancel in them.
 
-    On element e and for equation i it is ``max |F_i| / (max_e Σ|terms| + mean Σ|terms|)``: the first part of the scale is that
-    of the element, the second that of the whole domain.
+    On element e of length h, of E on a domain of length L, and for equation i it is
+    ``max |F_i| / (max_e Σ|terms| + max(1, L / (E h)) mean Σ|terms|)``: the first part of the scale is that of the element, the
+    second that of the whole domain, where an element shorter than the average counts by its share of the integral.
     """
 
     sets: tuple[float, float]
@@ -75,7 +76,8 @@ def scales(ev: Evaluation) -> np.ndarray:
         rest[ev.param_index[0][n]] -= term
     terms += np.abs(rest)  # what does not depend on the unknowns: the right-hand side
     mean = (terms @ mesh.ref.weights) @ mesh.half / (mesh.t[-1] - mesh.t[0])
-    return np.maximum(terms.max(axis=2) + mean[:, None], 1e-300)
+    share = np.maximum(1.0, (mesh.t[-1] - mesh.t[0]) / (mesh.E * 2.0 * mesh.half))
+    return np.maximum(terms.max(axis=2) + share * mean[:, None], 1e-300)
 
 
 def refine(state: State, relative: np.ndarray, tol: float) -> Mesh:

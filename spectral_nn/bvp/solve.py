@@ -34,9 +34,9 @@ def solve_bvp(op: Callable, domain: Sequence[float] = (-1.0, 1.0), lbc: Any = No
         of the second kind. Default: low-degree polynomials that meet the linear conditions.
     tol : float
         Bound on the relative residual of the equations between the nodes, default 1e-10. On element e it is, for
-        equation i, ``max |F_i| / (max_e Σ|terms| + mean Σ|terms|)`` with the terms of equation i linearized around
-        the solution, the maximum being taken over two different sets of points off the nodes, and the largest of
-        all equations and elements counts.
+        equation i, ``max |F_i| / (max_e Σ|terms| + max(1, L / (E h)) mean Σ|terms|)`` with the terms of equation i
+        linearized around the solution, h the length of the element, E elements on a domain of length L; the maximum
+        is taken over two different sets of points off the nodes, and the largest of all equations and elements counts.
     bc_tol : float, optional
         Bound on the residual of each condition relative to 1 + its terms, default `tol`.
     method : {"auto", "mesh", "collocation", "ultraspherical"}

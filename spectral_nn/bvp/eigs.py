@@ -1,0 +1,459 @@
+"""Eigenvalues of differential (and integral) operators: op(u) = λ B(u) with homogeneous conditions.
+
+The pencil is discretized on finer and finer meshes. An eigenvalue is believed when two discretizations agree
+on it, which spurious ones do not, and certified by the residual of the user's own equation between the nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..chebyshev.series import ChebSeries
+from ..chebyshev.transform import values_to_coefficients
+from .breaks import find_break
+from .mesh import Mesh, State
+from .pencil import Discrete, Pencil
+from .problem import BVP
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WHICH = ("SM", "LM", "SR", "LR", "SI", "LI")
+#: Points of an element, level by level; then elements are halved.
+LEVELS = (16, 24, 36, 54, 80, 120)
+#: Dense algebra up to this size: an eigenvalue decomposition of it takes about two seconds.
+MAX_DENSE = 700
+#: Two levels that agree to this (relative) are looked at as the same eigenvalue.
+SAME = 1e-4
+#: Eigenvalues closer than this, relative, are one cluster: its vectors are made orthogonal, not polished.
+CLUSTER = 1e-7
+
+
+class EigStatus(IntEnum):
+    """How an eigenvalue computation ended; ``.sentence`` says it in words and ends in what to try."""
+
+    CONVERGED = 0
+    ROUNDING = 1
+    NOT_RESOLVED = 2
+    TOO_FEW = 3
+
+    @property
+    def sentence(self) -> str:
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    EigStatus.CONVERGED: "All eigenvalues have settled and their residuals are within tol.",
+    EigStatus.ROUNDING: (
+        "Some eigenvalues are so ill-conditioned that rounding, not resolution, limits them: errors says how far to "
+        "trust each. Take a larger tol, or fewer eigenvalues."
+    ),
+    EigStatus.NOT_RESOLVED: (
+        "Some eigenvalues had not settled at the resolution limit. Raise max_n, name breakpoints=, take a smaller k, "
+        "or another sigma or which (an operator has no largest eigenvalue unless it is compact)."
+    ),
+    EigStatus.TOO_FEW: (
+        "Fewer eigenvalues settled than were asked for: there may be no more. Take a smaller k, or raise max_n."
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EigResult:
+    """Eigenvalues and eigenfunctions, with how far each can be trusted.
+
+    Attributes
+    ----------
+    eigenvalues : ndarray (k,)
+        Best first in the sense of `which`; real if the computation says so.
+    eigenfunctions : tuple of k ChebSeries, or of k tuples of m for a system
+        Scaled so that ``∫ Σ |u_j|² dx = 1`` and positive (real part) where they first reach a tenth of their
+        maximum.
+    residuals : ndarray (k,)
+        ``max |op(u) − λ B(u)|`` between the nodes, over the largest sum of the sizes of its terms.
+    bc_residuals : ndarray (k,)
+        Residual of the conditions, relative to the terms in them.
+    errors : ndarray (k,)
+        Change of each eigenvalue from the last discretization but one to the last.
+    success : bool
+        Whether k eigenvalues settled within tol, with residuals within tol.
+    status : EigStatus
+    message : str
+        What happened and, if it did not succeed, what to try.
+    n : int
+        Points of the last discretization.
+    names : tuple of str
+        Names of the unknowns.
+    """
+
+    eigenvalues: np.ndarray
+    eigenfunctions: tuple
+    residuals: np.ndarray
+    bc_residuals: np.ndarray
+    errors: np.ndarray
+    success: bool
+    status: EigStatus
+    message: str
+    n: int
+    mesh: np.ndarray
+    names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.eigenvalues)
+
+    def plot(self, ax: Axes | None = None, **kwargs: Any) -> Axes:
+        """The spectrum in the complex plane, or for real eigenvalues the eigenfunctions at their height.
+
+        Keywords go to `Axes.plot`. Returns the Axes, shows nothing.
+        """
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            _, ax = plt.subplots()
+        values = self.eigenvalues
+        if np.iscomplexobj(values):
+            ax.plot(values.real, values.imag, **{"marker": "o", "linestyle": "none", **kwargs})
+            ax.set(xlabel="Re λ", ylabel="Im λ")
+            return ax
+        x = np.linspace(self.mesh[0], self.mesh[-1], 800)
+        gap = np.diff(np.sort(values)).mean() if values.size > 1 else 1.0
+        for value, u in zip(values, self.eigenfunctions, strict=True):
+            y = np.real((u[0] if isinstance(u, tuple) else u)(x))
+            ax.plot(x, value + 0.5 * gap * y / (np.abs(y).max() or 1.0), **kwargs)
+        ax.set(xlabel="x", ylabel="λ")
+        return ax
+
+    def __repr__(self) -> str:
+        rows = [("success", f"{self.success}  ({self.status.name})"), ("message", self.message),
+                ("n", f"{self.n} points, {self.mesh.size - 1} elements")]  # fmt: skip
+        lines = [f"{name:>9}: {text}" for name, text in rows]
+        lines.append(f"{'eigenvalue':>26}   {'change':>8}   {'residual':>8}")
+        for value, error, residual in zip(self.eigenvalues, self.errors, self.residuals, strict=True):
+            lines.append(f"{value:>26.14g}   {error:8.1e}   {residual:8.1e}")
+        return "\n".join(lines)
+
+
+def eigs(
+    problem: BVP,
+    k: int = 6,
+    *,
+    sigma: complex | None = None,
+    which: str | None = None,
+    B: Callable | BVP | None = None,
+    tol: float = 1e-10,
+    max_n: int = 4000,
+) -> EigResult:
+    """k eigenvalues and eigenfunctions of op(u) = λ B(u), lbc, rbc and bc being homogeneous.
+
+    Parameters
+    ----------
+    problem : BVP
+        Linear, without `rhs` and `params`.
+    k : int
+        How many eigenvalues.
+    sigma : number, optional
+        Find those nearest to it.
+    which : {"SM", "LM", "SR", "LR", "SI", "LI"}, optional
+        Smallest or largest magnitude, real part or imaginary part. Default: nearest to `sigma`, which
+        defaults to 0.
+    B : callable, optional
+        Right-hand operator ``B(x, u, …)``, an expression or a list as op returns; default the identity.
+    tol : float
+        An eigenvalue λ has settled when it changes by less than ``tol max(|λ|, mean |λ|)`` from one
+        discretization to the next; its residual (see `EigResult`) must be below tol too.
+    max_n : int
+        Largest number of points.
+
+    Returns
+    -------
+    EigResult
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a nonlinear or inhomogeneous problem, and for arguments out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectral_nn import BVP
+    >>> oscillator = BVP(lambda x, u: -u.diff(2) + x**2 * u, (-10, 10), lbc=0, rbc=0)
+    >>> oscillator.eigs(4).eigenvalues.round(10)
+    array([1., 3., 5., 7.])
+    """
+    which = _check(k, sigma, which, tol)
+    pencil = Pencil(problem, B)
+    rank = _ranking(which, sigma)
+    search = _Search(pencil, k, rank, sigma, tol)
+    edges = _edges(pencil)
+    for mesh in _meshes(edges, pencil, max_n):
+        search.step(pencil.discretize(mesh))
+        if search.done:
+            break
+    return search.result()
+
+
+class _Search:
+    """The wanted eigenpairs from level to level."""
+
+    def __init__(self, pencil: Pencil, k: int, rank: Callable, sigma: complex | None, tol: float):
+        self.pencil, self.k, self.rank, self.sigma, self.tol = pencil, k, rank, sigma, tol
+        self.known = np.empty(0)  # all eigenvalues of the level before
+        self.settled = False
+        self.chosen: list[tuple[complex, float, np.ndarray]] = []  # eigenvalue, change, vector
+        self.changes: list[float] = []
+        self.level: Discrete | None = None
+        self.done = False
+
+    def step(self, level: Discrete) -> None:
+        """Solve on a finer mesh, and see whether the k wanted ones have settled."""
+        values, vectors = self._solve(level)
+        change = np.array([_distance(self.known, v) for v in values])
+        scale = np.maximum(np.abs(values), 1e-300)
+        believed = change <= SAME * np.maximum(
+            scale, np.median(np.abs(values[np.argsort(self.rank(values))[: self.k]]))
+        )
+        order = np.argsort(self.rank(values), kind="stable")
+        picked = [i for i in order if believed[i]][: self.k]
+        before = [c[0] for c in self.chosen]
+        self.known, self.level = values, level
+        self.chosen = [(values[i], change[i], vectors[:, i]) for i in picked]
+        if not picked:
+            return
+        typical = float(np.mean(np.abs(values[picked])))
+        relative = np.array([c[1] / max(abs(c[0]), typical, 1e-300) for c in self.chosen])
+        # Unsettled candidates ahead of the last one: wait until the choice itself has been seen twice.
+        ahead = any(not believed[i] for i in order[: _position(order, picked[-1])])
+        stable = len(before) == len(picked) and all(
+            _distance(np.array(before), c[0]) <= SAME * max(abs(c[0]), typical) for c in self.chosen
+        )
+        self.changes.append(float(relative.max()))
+        complete = len(picked) == self.k and (stable or not ahead)
+        self.settled = complete and self.changes[-1] <= self.tol
+        stagnates = (
+            len(self.changes) > 3
+            and self.changes[-1] < 1e-5
+            and self.changes[-1] > 0.3 * min(self.changes[-3:-1])
+        )
+        if self.settled or (complete and stable and stagnates):
+            residuals = [self.pencil.residual(level.state(c[2]), c[0])[0] for c in self.chosen]
+            self.done = max(residuals) <= self.tol or stagnates
+
+    def _solve(self, level: Discrete) -> tuple[np.ndarray, np.ndarray]:
+        if not self.known.size:
+            return level.all_eigenpairs()
+        dense = level.size <= MAX_DENSE
+        return level.eigenpairs_near(self._shift(), self.k + 20, dense)
+
+    def _shift(self) -> complex:
+        """In the middle of what is wanted, but not on an eigenvalue."""
+        wanted = [c[0] for c in self.chosen] or list(self.known[np.argsort(self.rank(self.known))[: self.k]])
+        if self.sigma is not None:
+            shift = self.sigma
+        else:
+            shift = (
+                complex(np.mean(wanted)) if np.ptp(np.abs(wanted)) < np.mean(np.abs(wanted)) else wanted[0]
+            )
+        if self.pencil.dtype is float and not np.iscomplexobj(np.asarray(self.sigma)):
+            shift = complex(shift).real
+        distances = np.sort(np.abs(self.known - shift))
+        apart = distances[distances > 1e-3 * max(abs(shift), np.mean(np.abs(wanted)))]
+        step = 0.1 * (apart[0] if apart.size else max(abs(shift), 1.0))
+        while _distance(self.known, shift) < 0.5 * step:
+            shift = shift + step
+        return shift
+
+    def _improved(self) -> list[tuple[complex, float, np.ndarray]]:
+        """The chosen pairs, each vector cleaned by inverse iteration."""
+        out = []
+        assert self.level is not None
+        for value, change, vector in self.chosen:
+            distances = np.abs(self.known - value)
+            typical = max(abs(value), float(np.mean([abs(c[0]) for c in self.chosen])))
+            gap = 1e-3 * float(np.min(distances[distances > SAME * typical], initial=typical or 1.0))
+            out.append((value, change, self.level.improve(value, gap, vector)))
+        return out
+
+    def result(self) -> EigResult:
+        """The chosen pairs, polished, scaled and certified."""
+        assert self.level is not None
+        pairs = _real_pairs(self._improved(), self.pencil)
+        pairs = _orthogonal_clusters(pairs, self.level)
+        values = np.array([v for v, _, _ in pairs])
+        errors = np.array([c for _, c, _ in pairs])
+        states = [s for _, _, s in pairs]
+        certificates = [self.pencil.residual(s, v) for v, s in zip(values, states, strict=True)]
+        residuals = np.array([c[0] for c in certificates])
+        bc_residuals = np.array([c[1] for c in certificates])
+        accurate = bool(values.size) and max(residuals.max(), bc_residuals.max()) <= self.tol
+        if len(values) < self.k:
+            status = EigStatus.TOO_FEW
+        elif self.settled and accurate:
+            status = EigStatus.CONVERGED
+        elif self.done:
+            status = EigStatus.ROUNDING
+        else:
+            status = EigStatus.NOT_RESOLVED
+        m, mesh = len(self.pencil.names), self.level.mesh
+        functions = [tuple(_series(s, j) for j in range(m)) for s in states]
+        return EigResult(
+            values, tuple(f[0] if m == 1 else f for f in functions), residuals, bc_residuals, errors,
+            status == EigStatus.CONVERGED, status, status.sentence, mesh.x.size, mesh.t, self.pencil.names,
+        )  # fmt: skip
+
+
+def _check(k: Any, sigma: Any, which: Any, tol: float) -> str:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise ValueError(f"k: expected a positive integer, got {k!r}")
+    if isinstance(sigma, str):
+        raise TypeError(f"sigma: expected a number; give which={sigma!r} for a kind of eigenvalue")
+    if sigma is not None and not np.isfinite(sigma):
+        raise ValueError(f"sigma: expected a finite number, got {sigma}")
+    if which is not None and (not isinstance(which, str) or which.upper() not in WHICH):
+        raise ValueError(f"which: expected one of {WHICH}, got {which!r}")
+    if which is not None and sigma is not None:
+        raise ValueError(
+            "which: expected None where sigma is given (the eigenvalues nearest to sigma are found)"
+        )
+    if not 1e-14 <= tol < 1:
+        raise ValueError(f"tol: expected a number in [1e-14, 1), got {tol}")
+    return "SM" if which is None else which.upper()
+
+
+def _ranking(which: str, sigma: complex | None) -> Callable[[np.ndarray], np.ndarray]:
+    """A function of the eigenvalues that is small for those wanted."""
+    center = 0.0 if sigma is None else sigma
+    return {
+        "SM": lambda v: np.abs(v - center),
+        "LM": lambda v: -np.abs(v),
+        "SR": lambda v: np.real(v),
+        "LR": lambda v: -np.real(v),
+        "SI": lambda v: np.imag(v),
+        "LI": lambda v: -np.imag(v),
+    }[which]
+
+
+def _distance(values: np.ndarray, target: complex) -> float:
+    return float(np.min(np.abs(values - target), initial=np.inf))
+
+
+def _position(order: np.ndarray, index: int) -> int:
+    return int(np.flatnonzero(order == index)[0])
+
+
+def _edges(pencil: Pencil) -> np.ndarray:
+    """Ends of the pieces: break points given, and those that the coefficients show."""
+    problem = pencil.problem
+    edges = np.unique([*problem.domain, *problem.breakpoints])
+    params = np.zeros(problem.structure.p)
+    pencil.weights[:] = [1.0, 1.0]
+
+    def zero(j: int, k: int, x: np.ndarray) -> np.ndarray:
+        return np.zeros_like(x)
+
+    for piece in zip(edges[:-1], edges[1:], strict=True):
+        x, tails = _coefficient_tails(pencil, *piece)
+        if tails < 1e-7:
+            continue
+        cells = np.linspace(*piece, 33)
+        found = [
+            find_break(problem, zero, params, None, cell) for cell in zip(cells[:-1], cells[1:], strict=True)
+        ]
+        new = [f for f in found if f is not None and piece[0] < f < piece[1]]
+        edges = np.union1d(edges, new)
+    return _without_slivers(edges)
+
+
+def _coefficient_tails(pencil: Pencil, a: float, b: float) -> tuple[np.ndarray, float]:
+    mesh = Mesh(np.array([a, b]), 48, pencil.orders)
+    lin = pencil.problem.trace(
+        mesh.x, lambda j, k: np.zeros_like(mesh.x), np.zeros(pencil.problem.structure.p)
+    )
+    rows = [np.broadcast_to(e[3], mesh.x.shape) for e in lin.entries]
+    coefs = np.abs(values_to_coefficients(np.array(rows), 1, 1))
+    size = np.maximum(np.abs(rows).max(axis=1), 1e-300)
+    return mesh.x, float((coefs[:, -6:].max(axis=1) / size).max())
+
+
+def _without_slivers(edges: np.ndarray) -> np.ndarray:
+    """Two break points that are one up to rounding become one."""
+    width = edges[-1] - edges[0]
+    keep = np.concatenate([[True], np.diff(edges) > 1e-12 * width])
+    keep[-1] = True
+    edges = edges[keep]
+    if edges.size > 2 and edges[-1] - edges[-2] <= 1e-12 * width:
+        edges = np.delete(edges, -2)
+    return edges
+
+
+def _meshes(edges: np.ndarray, pencil: Pencil, max_n: int) -> Any:
+    """More points on each piece while the matrices are small, then halves of the pieces."""
+    per_point = max(1, sum(o >= 0 for o in pencil.orders)) * (edges.size - 1)
+    levels = [p for i, p in enumerate(LEVELS) if i < 2 or per_point * p <= MAX_DENSE]
+    for p in levels:
+        yield Mesh(edges, p, pencil.orders)
+    p, parts = 32, max(2, int(np.ceil(levels[-1] * 1.5 / 32)))
+    while parts * p * (edges.size - 1) <= max_n:
+        pieces = [
+            np.linspace(a, b, parts, endpoint=False) for a, b in zip(edges[:-1], edges[1:], strict=True)
+        ]
+        yield Mesh(np.concatenate([*pieces, edges[-1:]]), p, pencil.orders)
+        parts = int(np.ceil(1.5 * parts))
+
+
+def _real_pairs(
+    chosen: list[tuple[complex, float, np.ndarray]], pencil: Pencil
+) -> list[tuple[Any, float, np.ndarray]]:
+    """Drop imaginary parts that are rounding: real problems with real eigenvalues have real eigenfunctions."""
+    if pencil.dtype is complex or not chosen:
+        return chosen
+    typical = float(np.mean([abs(v) for v, _, _ in chosen]))
+    if any(abs(np.imag(v)) > 1e-8 * max(abs(v), typical) for v, _, _ in chosen):
+        return chosen
+    out = []
+    for value, change, vector in chosen:
+        phase = vector[np.argmax(np.abs(vector))]
+        real = np.real(vector * (np.conj(phase) / abs(phase)))
+        if np.imag(value) < 0:  # the other of a pair that is a double real eigenvalue
+            real = np.imag(vector * (np.conj(phase) / abs(phase)))
+        out.append((float(np.real(value)), change, real))
+    return out
+
+
+def _orthogonal_clusters(pairs: list, level: Discrete) -> list[tuple[Any, float, State]]:
+    """States of unit norm; within a cluster of equal eigenvalues orthogonal to each other."""
+    m, weights = len(level.pencil.names), np.sqrt(level.mesh.weights)
+    typical = float(np.mean([abs(v) for v, _, _ in pairs])) if pairs else 1.0
+    out: list[tuple[Any, float, State]] = []
+    kept: list[tuple[Any, np.ndarray, np.ndarray]] = []  # eigenvalue, vector, weighted values
+    for value, change, vector in pairs:
+        for other, its_vector, its_values in kept:
+            if abs(other - value) <= CLUSTER * max(abs(value), typical):
+                overlap = np.vdot(its_values, _values(level.state(vector), m) * weights)
+                vector = vector - overlap * its_vector
+        u = _values(level.state(vector), m)
+        vector = vector / (np.linalg.norm(u * weights) * _phase(u))
+        state = level.state(vector)
+        kept.append((value, vector, _values(state, m) * weights))
+        out.append((value, change, state))
+    return out
+
+
+def _values(state: State, m: int) -> np.ndarray:
+    """(m, n) values of the user's unknowns at the nodes."""
+    return state.fields()[state.mesh.slot[:m]]
+
+
+def _phase(u: np.ndarray) -> complex:
+    flat = u.ravel()
+    first = flat[np.argmax(np.abs(flat) >= 0.1 * np.abs(flat).max())]
+    return first / abs(first)
+
+
+def _series(state: State, j: int) -> ChebSeries:
+    return state.series(j).simplify()

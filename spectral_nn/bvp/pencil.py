@@ -1,0 +1,298 @@
+"""op(u) = λ B(u) on a mesh: the matrices A and M of the pencil, eigenpairs near a shift, residuals.
+
+The unknowns are those of `mesh` (highest derivatives and states), so A and M hold integrals and no
+derivatives: B comes out as a compact operator, and shift-and-invert loses no digits to the size of the
+largest eigenvalues of A. Conditions and matching rows have zeros in M: infinite eigenvalues, which
+shift-and-invert sends to μ = 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+
+from ..chebyshev.matrices import integration, interpolation
+from ..linear.block import AlmostBlockDiagonal, BlockLU
+from .conditions import as_list
+from .functionals import nonlocal_rows
+from .mesh import Mesh, State
+from .problem import BVP, rhs_values
+from .resolve import condition_residual, scales
+from .system import Evaluation, StepSystem, assemble, evaluate, unpack
+
+#: |μ| below this fraction of the largest is rounding: an infinite eigenvalue.
+ROUNDING = 1e-13
+#: A shift is moved off an eigenvalue by this fraction of its distance to the next one.
+STEP_ASIDE = 0.1
+
+
+class Pencil:
+    """A linear operator with homogeneous conditions, and B, as one traced problem α op(u) − β B(u).
+
+    Parameters
+    ----------
+    problem : BVP
+    B : callable, BVP or None
+        ``B(x, u, …)`` as an operator; None is the identity.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the operator, B or a condition is nonlinear, or not homogeneous.
+    """
+
+    def __init__(self, problem: BVP, B: Callable | BVP | None = None):
+        if problem.params:
+            raise ValueError(f"params: an eigenvalue problem has none, got {', '.join(problem.params)}")
+        if B is not None and not (callable(B) or isinstance(B, BVP)):
+            raise TypeError(f"B: expected an operator B(x, u, …), got {type(B).__name__}")
+        if any(np.any(r) for r in rhs_values(problem.rhs, np.array(problem.domain), len(problem.names))):
+            raise ValueError("rhs: an eigenvalue problem op(u) = λ B(u) has none; expected 0")
+        self.weights = [1.0, 1.0]
+        self.names = problem.names
+        self.problem = BVP(
+            self._weighted(problem, B.op if isinstance(B, BVP) else B), problem.domain, problem._lbc, problem._rbc,
+            problem._bc, unknowns=len(problem.names), breakpoints=problem.breakpoints,
+        )  # fmt: skip
+        if not self.problem.linear:
+            raise ValueError(
+                "op: expected a linear operator, B and conditions; the trace found them nonlinear"
+            )
+        self.orders = self.problem.structure.orders
+        self.dtype = complex if self.problem.complex else float
+        self._check_homogeneous()
+
+    def _weighted(self, problem: BVP, B: Callable | None) -> Callable:
+        """x, u, … -> α op(x, u, …) − β B(x, u, …)"""
+
+        def op(x: np.ndarray, *u: Any) -> list[Any]:
+            args = [u] if problem._as_tuple else list(u)
+            left = as_list(problem.op(x, *args))
+            right = list(u) if B is None else as_list(B(x, *args))
+            if len(right) != len(left):
+                raise ValueError(f"B: expected {len(left)} expressions as op has, got {len(right)}")
+            alpha, beta = self.weights
+            return [alpha * a - beta * b for a, b in zip(left, right, strict=True)]
+
+        return op
+
+    def evaluate(self, state: State, alpha: complex, beta: complex, dtype: Any = None) -> Evaluation:
+        """The traced problem α op − β B around a state."""
+        self.weights[:] = [alpha, beta]
+        return evaluate(self.problem, state, None, self.dtype if dtype is None else dtype)
+
+    def discretize(self, mesh: Mesh) -> Discrete:
+        """Both matrices on a mesh."""
+        zero = State.zeros(mesh, self.problem.structure.p, self.dtype)
+        ev = self.evaluate(zero, 1.0, 0.0)
+        steps = assemble(ev), assemble(self.evaluate(zero, 0.0, 1.0))
+        return Discrete(self, mesh, ev, *steps)
+
+    def residual(
+        self, state: State, eigenvalue: complex, nonlocal_part: np.ndarray | None = None
+    ) -> tuple[float, float]:
+        """Residuals of an eigenpair, relative to the terms that cancel in them.
+
+        Returns
+        -------
+        float
+            ``max |op(u) − λ B(u)|`` between the nodes over ``max Σ |terms|``, the worst of all equations.
+        float
+            The same for the conditions.
+        """
+        dtype = np.result_type(self.dtype, state.W.dtype, np.asarray(eigenvalue).dtype)
+        mesh, ev = state.mesh, self.evaluate(state, 1.0, eigenvalue, dtype)
+        fields = state.fields(between=True)
+        lin = self.problem.trace(
+            mesh.x_between, lambda j, k: fields[mesh.slot[j] + k], state.lam, values_only=True
+        )
+        worst = 0.0
+        size = np.maximum(scales(ev).max(axis=1), self._least_scale(ev))
+        for i, value in enumerate(lin.residual):
+            r = np.broadcast_to(value, mesh.x_between.shape)
+            for j, term in self.problem.structure.nonlocal_terms:
+                if i == j:
+                    space = MeshSpace(mesh, self.problem.structure.p)
+                    r = r - space.apply(nonlocal_rows(term, mesh.x_between, lin.points.get(j), space), state)
+            worst = max(worst, float(np.abs(r).max()) / size[i])
+        return worst, condition_residual(ev, self.problem)
+
+    def _least_scale(self, ev: Evaluation) -> np.ndarray:
+        """What each equation would make of functions of this size that vary over the whole domain.
+
+        For an eigenvalue 0 (u constant, u'' = 0) the terms themselves are nothing but rounding.
+        """
+        mesh, (i, j, k) = ev.state.mesh, ev.index
+        size = np.abs(ev.fields[mesh.slot[:-1]]).max(axis=1)
+        out = np.full(mesh.m, 1e-300)
+        for n in range(i.size):
+            out[i[n]] += np.abs(ev.coef[n]).max() * size[j[n]] * (mesh.t[-1] - mesh.t[0]) ** -float(k[n])
+        return out
+
+    def _check_homogeneous(self) -> None:
+        mesh = Mesh(np.array(self.problem.domain), 8, self.orders)
+        ev = self.evaluate(State.zeros(mesh, self.problem.structure.p, self.dtype), 1.0, 1.0)
+        if ev.residual.any():
+            raise ValueError(
+                "op: an eigenvalue problem needs op(0) = 0; a term does not depend on the unknowns"
+            )
+        for c in ev.conditions:
+            if c.value != 0:
+                raise ValueError(
+                    f"{c.label}: expected a homogeneous condition, got one with the value {-c.value:g}"
+                )
+
+
+class Discrete:
+    """A and M on one mesh, rows scaled to size one in A."""
+
+    def __init__(self, pencil: Pencil, mesh: Mesh, ev: Evaluation, left: StepSystem, right: StepSystem):
+        self.pencil, self.mesh = pencil, mesh
+        self.A = left.A
+        m_user, mp = len(pencil.names), mesh.m * mesh.p
+        ratio = left.row_scale / right.row_scale
+        ratio[:, m_user * mesh.p :] = 0.0  # equations of the trace's own unknowns do not see λ
+        self.M = np.zeros_like(right.A.blocks)
+        self.M[:, :mp] = -right.A.blocks[:, :mp] * ratio[:, :, None]
+        self.S = left.A.left.shape[1]
+        self.size = left.A.shape[0]
+        self.far = self._nonlocal(ev, left.row_scale)
+
+    def _nonlocal(self, ev: Evaluation, row_scale: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(row indices, rows) to add to A for compositions and kernels."""
+        out = []
+        mesh, structure = self.mesh, self.pencil.problem.structure
+        space = MeshSpace(mesh, structure.p, self.S)
+        q, R = self.A.left.shape[0], self.A.blocks.shape[1]
+        for j, term in structure.nonlocal_terms:
+            rows = nonlocal_rows(term, mesh.x, ev.lin.points.get(j), space)
+            local = j * mesh.p + np.arange(mesh.p)
+            where = (q + np.arange(mesh.E)[:, None] * R + local).ravel()
+            out.append((where, -rows * row_scale[:, local].reshape(-1, 1)))
+        return out
+
+    def dense(self) -> tuple[np.ndarray, np.ndarray]:
+        """A and M as arrays (n, n)."""
+        A = self.A.toarray()
+        for where, rows in self.far:
+            A = A.astype(np.result_type(A, rows), copy=False)
+            A[where] += rows
+        return A, self._sparse_M().toarray()
+
+    def all_eigenpairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """All finite eigenvalues and the vectors (n, k), by the QZ algorithm."""
+        A, M = self.dense()
+        (alpha, beta), vectors = scipy.linalg.eig(A, M, homogeneous_eigvals=True)
+        finite = np.abs(beta) > ROUNDING * np.abs(beta).max() * np.maximum(
+            1.0, np.abs(alpha) / np.abs(alpha).max()
+        )
+        return alpha[finite] / beta[finite], vectors[:, finite]
+
+    def eigenpairs_near(
+        self, shift: complex, count: int, dense: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Eigenvalues nearest to the shift first, and vectors (n, k): shift and invert.
+
+        Dense matrices give all of them; otherwise elimination along the blocks and Arnoldi iteration give
+        ``count``.
+        """
+        if np.imag(shift) == 0:
+            shift = np.real(shift)
+        if dense or self.far:
+            M = self.dense()[1]
+            mu, vectors = scipy.linalg.eig(self._inverse(shift)(M))
+        else:
+            mu, vectors = self._arnoldi(shift, count)
+        finite = np.abs(mu) > ROUNDING * np.abs(mu).max()
+        mu, vectors = mu[finite], vectors[:, finite]
+        order = np.argsort(-np.abs(mu))
+        return shift + 1.0 / mu[order], vectors[:, order]
+
+    def improve(self, eigenvalue: complex, gap: float, vector: np.ndarray) -> np.ndarray:
+        """Two steps of inverse iteration: conditions and matching then hold to rounding.
+
+        The shift stays ``gap`` off the eigenvalue, so that vectors of a cluster keep apart.
+        """
+        solve, M = self._inverse(eigenvalue + gap), self._sparse_M()
+        for _ in range(2):
+            vector = solve(M @ vector)
+            vector = vector / np.abs(vector).max()
+        return vector
+
+    def _inverse(self, shift: complex) -> Callable[[np.ndarray], np.ndarray]:
+        """(A - shift M)^-1: by elimination along the blocks, or dense where distant points are coupled."""
+        if self.far:
+            A, M = self.dense()
+            factors = scipy.linalg.lu_factor(A - shift * M, check_finite=False)
+            return lambda b: scipy.linalg.lu_solve(factors, b, check_finite=False)
+        solver = BlockLU()
+        blocks = solver.factor(AlmostBlockDiagonal(self.A.left, self.A.blocks - shift * self.M, self.A.right))
+        return lambda b: solver.solve(blocks, b).x
+
+    def _sparse_M(self) -> AlmostBlockDiagonal:
+        return AlmostBlockDiagonal(np.zeros_like(self.A.left), self.M, np.zeros_like(self.A.right))
+
+    def _arnoldi(self, shift: complex, count: int) -> tuple[np.ndarray, np.ndarray]:
+        from scipy.sparse.linalg import LinearOperator, eigs
+
+        none = [np.zeros_like(part) for part in (self.A.left, self.A.right)]
+        M = AlmostBlockDiagonal(none[0], self.M, none[1])
+        shifted = AlmostBlockDiagonal(self.A.left, self.A.blocks - shift * self.M, self.A.right)
+        solver = BlockLU()
+        factors = solver.factor(shifted)
+        dtype = shifted.dtype
+        operator = LinearOperator(
+            M.shape, matvec=lambda v: solver.solve(factors, M @ v.ravel()).x, dtype=dtype
+        )
+        start = np.random.default_rng(0).standard_normal(self.size).astype(dtype)
+        return eigs(
+            operator, k=count, which="LM", v0=operator @ start, ncv=min(self.size - 1, max(3 * count, 40))
+        )
+
+    def state(self, vector: np.ndarray) -> State:
+        """An eigenvector as functions on the mesh."""
+        return unpack(np.ascontiguousarray(vector), self.mesh, self.pencil.problem.structure.p, self.S)
+
+
+class MeshSpace:
+    """Evaluation rows on the unknowns of a mesh; a `functionals.Space`."""
+
+    def __init__(self, mesh: Mesh, n_scalars: int, S: int | None = None):
+        self.mesh, self.n_scalars = mesh, n_scalars
+        self.S = mesh.D + n_scalars if S is None else S
+        self.stride = self.S + mesh.m * mesh.p
+        self.size = mesh.E * self.stride + self.S
+        self.breaks, self.quadrature = mesh.t, (mesh.x, mesh.weights)
+
+    def rows(self, j: int, k: int, x: np.ndarray) -> np.ndarray:
+        mesh = self.mesh
+        out = np.zeros((x.size, self.size))
+        element, r = mesh.locate(x), int(mesh.orders[j]) - k
+        for e in np.unique(element):
+            here = np.flatnonzero(element == e)
+            h = mesh.half[e]
+            xi = np.clip((x[here] - mesh.t[e]) / h - 1.0, -1.0, 1.0)
+            first = e * self.stride
+            w = first + self.S + j * mesh.p
+            matrix = integration(mesh.p, 1, r, xi) if r else interpolation(xi, mesh.p, 1)
+            out[here, w : w + mesh.p] = h**r * matrix
+            step = (xi + 1.0) * h
+            term = np.ones_like(step)
+            for i in range(r):  # Taylor's polynomial of the state at the left end
+                out[here, first + mesh.zoff[j] + k + i] = term
+                term = term * step / (i + 1)
+        return out
+
+    def apply(self, rows: np.ndarray, state: State) -> np.ndarray:
+        """rows @ the vector of a state."""
+        mesh = self.mesh
+        vector = np.zeros(self.size, state.W.dtype)
+        for e in range(mesh.E + 1):
+            vector[e * self.stride : e * self.stride + mesh.D] = state.Z[e]
+            if e < mesh.E:
+                first = e * self.stride + self.S
+                vector[first : first + mesh.m * mesh.p] = state.W[e].ravel()
+        return rows @ vector

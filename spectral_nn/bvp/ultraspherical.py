@@ -1,0 +1,375 @@
+"""Linear problems with smooth coefficients in O(n): the ultraspherical spectral method with adaptive QR.
+
+For ``sum_k a_k(x) u^(k)(x) = f(x)`` the unknowns are Chebyshev coefficients of u and the equation is written in the
+coefficients of C^(N), N the order.  The matrix is banded, as wide as the coefficients a_k have terms, below one
+dense row per condition.  QR goes down the infinite matrix and stops at the first n where what is left of the
+right-hand side is below the tolerance: that n is enough, and nothing was factored twice.
+
+Source: Olver & Townsend, A fast and well-conditioned spectral method, SIAM Review 55 (2013).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from ..chebyshev import ChebSeries
+from ..chebyshev.grid import Array
+from ..linear.almost_banded import AlmostBanded
+from ..linear.interface import LinearSystem
+from .ultraspherical_operator import Condition, UltrasphericalOperator, as_conditions
+
+EPS = float(np.finfo(float).eps)
+# First piece of the infinite matrix; it doubles from there.
+FIRST_ROWS = 64
+# Rows are factored in pieces that stay in cache.
+PIECE = 4096
+# A right-hand side of size 1 in the rows may not be answered by coefficients above this (see linear.almost_banded).
+LARGEST_GROWTH = 0.02 / EPS
+# The independent check: backward error of the infinite system, and residual of the equation between the points.
+LARGEST_BACKWARD_ERROR = 1e-12
+LARGEST_RESIDUAL = 1e-8
+# Points times coefficients spent on that residual.
+CHECK_WORK = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class UltrasphericalInfo:
+    """How a solve ended.
+
+    Attributes
+    ----------
+    success : bool
+    message : str
+        A sentence; what to try if it did not succeed.
+    n : int
+        Coefficients per unknown that were solved for, before trailing ones were dropped.
+    bandwidth : (int, int)
+        Diagonals below and above the main one, the dense rows' shift included.
+    backward_error : float
+        ``‖A x - b‖ / ‖|A| |x| + |b|‖`` in the 2-norm over the rows of the infinite system, recomputed from the matrix.
+    residual : float
+        Largest ``|sum a_k u^(k) - f| / max(sum |a_k u^(k)| + |f|)`` at points between, from the functions as given.
+    bc_residual : float
+        Largest misfit of a condition relative to the sum of the sizes of its terms and its value.
+    time : float
+        Seconds.
+    """
+
+    success: bool
+    message: str
+    n: int
+    bandwidth: tuple[int, int]
+    backward_error: float
+    residual: float
+    bc_residual: float
+    time: float
+
+    def __repr__(self) -> str:
+        width = max(len(f.name) for f in fields(self))
+        rows = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return "\n".join(
+            f"{name.rjust(width)}: {value:.3g}"
+            if isinstance(value, float)
+            else f"{name.rjust(width)}: {value}"
+            for name, value in rows
+        )
+
+
+def solve_ultraspherical(
+    coefs: Sequence[Any],
+    rhs: Any,
+    conditions: Sequence[Any],
+    domain: tuple[float, float] = (-1.0, 1.0),
+    *,
+    tol: float = 1e-15,
+    n_max: int = 2**20,
+) -> tuple[Any, UltrasphericalInfo]:
+    """Solve a linear boundary value problem with smooth coefficients, with as many coefficients as it takes.
+
+    Parameters
+    ----------
+    coefs : sequence
+        ``[a_0, a_1, …, a_N]``; each a number, a callable of an array of points, a `ChebSeries` of one piece, or an
+        ndarray of Chebyshev coefficients on the domain.  For a system ``coefs[e][v]`` is such a sequence (or None) for
+        unknown v in equation e.
+    rhs : number, callable, ChebSeries or ndarray of Chebyshev coefficients; a list of those for a system
+    conditions : sequence
+        N of them (for a system as many as the orders of its equations in sum): `Condition` objects, or pairs
+        ``(terms, value)`` where terms is a list of ``(point, derivative, weight)``, in a system
+        ``(point, derivative, weight, unknown)``.
+    domain : (float, float)
+    tol : float
+        What is left of the right-hand side, with rows of the matrix scaled to size 1, relative to the whole.
+    n_max : int
+        Largest number of coefficients per unknown.
+
+    Returns
+    -------
+    u : ChebSeries, or a list of them for a system
+    info : UltrasphericalInfo
+
+    Raises
+    ------
+    ValueError
+        For a wrong number of conditions, a coefficient that is not finite or not resolved, a point outside the domain.
+
+    Examples
+    --------
+    Airy's equation with a boundary layer, ``1e-6 u'' - x u = 0``, u(-1) = 1, u(1) = 0:
+
+    >>> from spectral_nn.bvp.ultraspherical import solve_ultraspherical
+    >>> u, info = solve_ultraspherical(
+    ...     [lambda x: -x, 0, 1e-6], 0, [([(-1, 0, 1)], 1), ([(1, 0, 1)], 0)]
+    ... )
+    >>> bool(info.success and abs(u(-1) - 1) < 1e-12)
+    True
+    """
+    start = time.perf_counter()
+    operator = UltrasphericalOperator(coefs, domain)
+    conditions = as_conditions(conditions, operator)
+    b = operator.right_side(conditions, rhs)
+    march = _March(operator, conditions, b)
+    n = march.run(tol, n_max)
+    x = march.solve(n)
+    growth = march.growth(n)
+    backward_error, bc_residual = march.check(x)
+    u = _series(x, operator)
+    residual = operator.pointwise_residual(u, rhs, max(5, min(60, CHECK_WORK // max(x.size, 1))))
+    success, message = _judge(march.converged, growth, backward_error, max(residual, 0.0), n, tol)
+    info = UltrasphericalInfo(
+        success=success,
+        message=message,
+        n=n // operator.size,
+        bandwidth=(march.lower, march.upper),
+        backward_error=backward_error,
+        residual=residual,
+        bc_residual=bc_residual,
+        time=time.perf_counter() - start,
+    )
+    return (u[0] if operator.is_scalar else u), info
+
+
+def discretize_ultraspherical(
+    coefs: Sequence[Any],
+    rhs: Any,
+    conditions: Sequence[Any],
+    n: int,
+    domain: tuple[float, float] = (-1.0, 1.0),
+) -> LinearSystem:
+    """The linear system of n Chebyshev coefficients per unknown, for any solver of the slot.
+
+    Parameters as in `solve_ultraspherical`.  The matrix is an `AlmostBanded` of size n times the number of unknowns,
+    unknowns interleaved; each row is scaled to size about 1.
+
+    Examples
+    --------
+    >>> from spectral_nn.bvp.ultraspherical import discretize_ultraspherical
+    >>> system = discretize_ultraspherical([0, 0, 1], 2, [([(-1, 0, 1)], 0), ([(1, 0, 1)], 0)], 4)
+    >>> system.solve("almost_banded").x.round(12) + 0.0  # u = x^2 - 1 = -T_0 / 2 + T_2 / 2
+    array([-0.5,  0. ,  0.5,  0. ])
+    """
+    operator = UltrasphericalOperator(coefs, domain)
+    checked = as_conditions(conditions, operator)
+    size = n * operator.size
+    dense = len(checked)
+    if n < 1 or size < dense:
+        raise ValueError(f"n must be at least {-(-dense // operator.size)} for {dense} conditions; got {n}")
+    b = np.zeros(size, operator.dtype)
+    values = operator.right_side(checked, rhs)
+    b[: min(size, values.size)] = values[:size]
+    blocks = -(-(size - dense) // operator.size)
+    band, scale = operator.rows(0, max(blocks, 1))
+    band = band[: size - dense]
+    b[dense:] *= scale[: size - dense]
+    top = operator.condition_rows(checked, size)
+    b[:dense] *= _scale_rows(top, operator)
+    meta = {
+        "domain": operator.domain,
+        "boundary_rows": np.arange(dense),
+        "equation_order": max(operator.orders),
+    }
+    return LinearSystem(AlmostBanded(top, band, operator.lower + dense), b, meta)
+
+
+class _March:
+    """QR down the infinite almost-banded matrix, row piece by row piece."""
+
+    def __init__(self, operator: UltrasphericalOperator, conditions: list[Condition], b: Array) -> None:
+        self.operator, self.conditions = operator, conditions
+        self.dense = len(conditions)
+        self.lower, self.upper = operator.lower + self.dense, operator.upper - self.dense
+        # the dense rows, too, are to be eliminated below the diagonal
+        self.l = max(self.lower, self.dense - 1)
+        self.u = max(self.upper, 0)
+        self.done = 0
+        self.converged = False
+        width, dtype = 2 * self.l + self.u + 1, operator.dtype
+        self.work = np.zeros((0, width), dtype)
+        self.fill = np.zeros((0, self.dense), dtype)
+        self.band = np.zeros((0, operator.width), dtype)
+        self.tau = np.zeros(0)
+        self.top = np.zeros((self.dense, 0), dtype)
+        self.source = b  # right-hand side before scaling of the rows, zero beyond its end
+        self.b = np.zeros(0, dtype)  # scaled
+        self.rotated = np.zeros(0, dtype)  # Q^H b
+
+    def run(self, tol: float, n_max: int) -> int:
+        """Go down until what is left of b is small; the number of unknowns."""
+        from ..linear.almost_banded_kernels import rotate, rotate_until_small
+
+        size = self.operator.size
+        level: float | None = None
+        limit = n_max * size
+        rotated = 0
+        capacity = min(size * max(FIRST_ROWS, -(-self.source.size // size), 2 * self.operator.width), limit)
+        while True:
+            self._extend(capacity)
+            # before the last given entry of b, what is left cannot be small
+            first = min(max(self.source.size, self.dense), capacity)
+            if level is None and first == self.source.size or level is None and capacity == limit:
+                level = tol * float(np.linalg.norm(self.b))
+            if rotated < first:
+                rotate(self.work, self.tau, self.rotated, self.l, rotated, first)
+                rotated = first
+            if level is not None and np.linalg.norm(self.rotated[first : first + self.l]) <= level:
+                n = first
+            else:
+                n = rotate_until_small(
+                    self.work,
+                    self.tau,
+                    self.rotated,
+                    self.l,
+                    rotated,
+                    capacity,
+                    -1.0 if level is None else level,
+                )
+                rotated = capacity if n < 0 else n
+            if n >= 0 or capacity >= limit:
+                break
+            capacity = min(2 * capacity, limit)
+        self.converged = n >= 0
+        n = capacity if n < 0 else n
+        n = min(-(-max(n, self.dense, 1) // size) * size, capacity)
+        rotate(self.work, self.tau, self.rotated, self.l, rotated, n)
+        return n
+
+    def solve(self, n: int) -> Array:
+        from ..linear.almost_banded_kernels import back_substitute
+
+        x = self.rotated[:n].copy()
+        back_substitute(self.work, self.fill, self.top, x, self.l, self.u, n)
+        return x
+
+    def growth(self, n: int) -> float:
+        """Size of the answer to a random right-hand side of size 1: large where the problem is singular."""
+        from ..linear.almost_banded_kernels import back_substitute, rotate
+
+        x = np.zeros(n + self.l, self.operator.dtype)
+        x[:n] = np.random.default_rng(0).uniform(-1.0, 1.0, n)
+        rotate(self.work[: n + self.l], self.tau, x, self.l, 0, n)
+        x = x[:n].copy()
+        back_substitute(self.work, self.fill, self.top, x, self.l, self.u, n)
+        return float(np.abs(x).max())
+
+    def check(self, x: Array) -> tuple[float, float]:
+        """Backward error of the rows of the infinite matrix that x reaches; relative misfit of the conditions."""
+        from .ultraspherical_kernels import residual
+
+        rows = min(x.size + self.lower, self.b.size) - self.dense
+        r = np.empty(max(rows, 1), self.operator.dtype)
+        total, scale = residual(self.band[:rows], self.lower, x, self.b[: rows + self.dense], r)
+        misfit = self.top[:, : x.size] @ x - self.b[: self.dense]
+        size = np.abs(self.top[:, : x.size]) @ np.abs(x) + np.abs(self.b[: self.dense])
+        total += float((np.abs(misfit) ** 2).sum())
+        scale += float((size**2).sum())
+        relative = np.divide(np.abs(misfit), size, out=np.zeros(size.shape), where=size > 0)
+        return float(np.sqrt(total / scale)) if scale > 0 else 0.0, float(relative.max(initial=0.0))
+
+    def _extend(self, capacity: int) -> None:
+        """Assemble and factor on, to `capacity` eliminated columns."""
+        from ..linear.almost_banded_kernels import eliminate, load_rows
+
+        m, dense = self.operator.size, self.dense
+        loaded = len(self.work)
+        blocks = -(-(capacity + self.l - dense) // m)
+        have = len(self.band) // m
+        rows = blocks * m + dense
+        self.work = _grown(self.work, rows)
+        self.fill = _grown(self.fill, rows)
+        self.band = _grown(self.band, blocks * m)
+        self.tau = _grown(self.tau, rows)
+        self.top = self.operator.condition_rows(self.conditions, rows + self.l + self.u)
+        condition_scale = _scale_rows(self.top, self.operator)
+        self.b, self.rotated = _grown(self.b, rows), _grown(self.rotated, rows)
+        piece = max(PIECE // m, 1)
+        for lo in range(have, blocks, piece):
+            hi = min(lo + piece, blocks)
+            band, scale = self.operator.rows(lo, hi, out=self.band[lo * m : hi * m])
+            part = slice(dense + lo * m, dense + hi * m)
+            given = self.source[part]
+            self.b[part][: given.size] = given * scale[: given.size]
+            self.rotated[part] = self.b[part]
+            if loaded == 0:
+                self.b[:dense] = condition_scale * self.source[:dense]
+                self.rotated[:dense] = self.b[:dense]
+            load_rows(self.top, band, part.start, self.lower, self.work, self.fill, self.l, loaded, part.stop)
+            loaded = part.stop
+            stop = min(capacity, loaded - self.l)
+            if stop > self.done:
+                eliminate(self.work, self.fill, self.top, self.tau, self.l, self.u, self.done, stop)
+                self.done = stop
+
+
+def _grown(a: Array, rows: int) -> Array:
+    out = np.zeros((rows, *a.shape[1:]), a.dtype)
+    out[: len(a)] = a
+    return out
+
+
+def _scale_rows(top: Array, operator: UltrasphericalOperator) -> Array:
+    """Divide the dense rows by a power of two near the largest of their first entries, in place; the factors.
+
+    Rows of derivatives grow along the row: it is the beginning, where the solution lives, that counts.
+    """
+    beginning = np.abs(top[:, : 2 * operator.width + 8]).max(axis=1, initial=0.0)
+    factors = np.ldexp(1.0, -np.frexp(np.where(beginning > 0, beginning, 1.0))[1])
+    top *= factors[:, None]
+    return factors
+
+
+def _series(x: Array, operator: UltrasphericalOperator) -> list[ChebSeries]:
+    """One series per unknown, trailing coefficients below rounding dropped."""
+    out = []
+    for v in range(operator.size):
+        c = x[v :: operator.size]
+        above = np.flatnonzero(np.abs(c) > 0.5 * EPS * np.abs(c).max(initial=0.0))
+        out.append(ChebSeries(operator.domain, [c[: above[-1] + 1] if above.size else np.zeros(1, c.dtype)]))
+    return out
+
+
+def _judge(
+    converged: bool, growth: float, backward_error: float, residual: float, n: int, tol: float
+) -> tuple[bool, str]:
+    if not np.isfinite(growth) or growth >= LARGEST_GROWTH:
+        return False, (
+            f"The problem is singular to working precision (growth {growth:.1e}): "
+            "a condition is missing or stated twice, or there is an eigenvalue at 0; change the conditions."
+        )
+    if not converged:
+        return False, f"Not resolved by {n} unknowns; raise n_max, or use method='mesh' for layers and kinks."
+    if not backward_error <= max(LARGEST_BACKWARD_ERROR, 10 * tol):
+        return (
+            False,
+            f"The linear system was solved to a backward error of {backward_error:.1e} only; scale it.",
+        )
+    if not residual <= LARGEST_RESIDUAL + 1e3 * EPS * n:
+        return False, (
+            f"The residual between the points is {residual:.1e}: a coefficient or the right-hand side is not "
+            "resolved by its Chebyshev series; use method='mesh' with breakpoints."
+        )
+    return True, "Resolved: what is left of the right-hand side is below tol, and the residual agrees."
