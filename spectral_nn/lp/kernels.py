@@ -86,11 +86,12 @@ def conjugate_values(y, ptr, p, c, kind, out):
 
 
 @njit(cache=True)
-def units(r, y, ptr, pc, p, c, kind, floor, unit_r, unit_y, lead):
+def units(r, y, ptr, pc, p, c, kind, floor, unit_r, unit_y, size_y, lead):
     """Scales of r and y per group in which the group's curve is y = |r|^(pc - 1), and which of the two leads.
 
     `floor` (G,) keeps the scale of r away from 0: for a norm it is the smoothing eps of (||r||^p + eps^p)^(1/p).
-    `lead` (G,) gets f > 0 where the tangent point is r^ = f r, and f < 0 where it is y^ = -f y.
+    `lead` (G,) gets f > 0 where the tangent point is r^ = f r, and f < 0 where it is y^ = -f y. `size_y` (G,) is the
+    unit of the y that comes in: a norm that does not vanish has ||y||_q = c, so its y is brought to that size first.
     """
     for g in range(ptr.size - 1):
         lo, hi = ptr[g], ptr[g + 1]
@@ -99,6 +100,9 @@ def units(r, y, ptr, pc, p, c, kind, floor, unit_r, unit_y, lead):
         lead[g] = 1.0
         if kind[g] == 0:
             unit_y[g] = c[g]
+            size_y[g] = norm(y, lo, hi, q)
+            if size_y[g] == 0.0:
+                size_y[g] = 1.0
             if floor[g] > 0.0 and c[g] > 0.0:
                 kappa = norm(y, lo, hi, q) / c[g]
                 size = rho / floor[g]
@@ -108,6 +112,7 @@ def units(r, y, ptr, pc, p, c, kind, floor, unit_r, unit_y, lead):
                 if 0.5 * size <= size_hat <= 2.0 * size or kappa == 0.0:
                     lead[g] = size_hat / size if size > 0.0 else 1.0
                 else:
+                    size_y[g] = c[g]
                     lead[g] = -math.pow(size_hat / scale, pc[g] - 1.0) / kappa
             unit_r[g] = rho
         else:
@@ -119,6 +124,7 @@ def units(r, y, ptr, pc, p, c, kind, floor, unit_r, unit_y, lead):
             rho = max(rho, floor[g])
             unit_r[g] = rho
             unit_y[g] = slope * math.pow(rho, p[g] - 1.0)
+            size_y[g] = unit_y[g] if unit_y[g] > 0.0 else 1.0
 
 
 @njit(cache=True)
@@ -150,7 +156,7 @@ def smoothed(rho, p):
 
 
 @njit(cache=True)
-def linearize(r, y, ptr, pc, unit_r, unit_y, lead, slope_floor, smallest, d, t, g_hat, share, shift):
+def linearize(r, y, ptr, pc, unit_r, unit_y, size_y, lead, slope_floor, smallest, d, t, g_hat, share, shift):
     """Newton's linear model of every row: y_new = t + d * dr.
 
     In units, row i lies on the curve y = sign(r)|r|^(pc-1). For pc >= 2 the tangent is taken at r. For pc < 2 that
@@ -163,7 +169,7 @@ def linearize(r, y, ptr, pc, unit_r, unit_y, lead, slope_floor, smallest, d, t, 
     """
     for g in range(ptr.size - 1):
         lo, hi = ptr[g], ptr[g + 1]
-        ur, uy, p = unit_r[g], unit_y[g], pc[g]
+        ur, uy, sy, p = unit_r[g], unit_y[g], size_y[g], pc[g]
         share[g], shift[g] = 1.0, 0.0
         if uy == 0.0 or ur == 0.0:
             for i in range(lo, hi):
@@ -175,25 +181,25 @@ def linearize(r, y, ptr, pc, unit_r, unit_y, lead, slope_floor, smallest, d, t, 
         f = abs(lead[g])
         w, flat, least = 1.0, 0.0, 0.0
         if p < 2.0:
-            top_r, top_y = largest(r, lo, hi) / ur, largest(y, lo, hi) / uy
+            top_r, top_y = largest(r, lo, hi) / ur, largest(y, lo, hi) / sy
             w = top_r / top_y if top_y > 0.0 and top_r > 0.0 else 1.0
             gap = 0.0
             for i in range(lo, hi):
-                rs, ys = r[i] / ur, y[i] / uy
+                rs, ys = r[i] / ur, y[i] / sy
                 gap += power(abs(rs), p) / p + power(abs(ys), q) / q - rs * ys
             flat = slope_floor * w * min(max(gap, 1e-13), 1.0)
         elif p > 2.0:
-            top = math.pow(f * largest(y, lo, hi) / uy, q - 1.0) if led_by_y else f * largest(r, lo, hi) / ur
+            top = math.pow(f * largest(y, lo, hi) / sy, q - 1.0) if led_by_y else f * largest(r, lo, hi) / ur
             least = smallest * power(top, p - 2.0)
         total, moved = 0.0, 0.0
         for i in range(lo, hi):
             rs = r[i] / ur
             if p == 2.0:
-                r_hat = f * y[i] / uy if led_by_y else f * rs
+                r_hat = f * y[i] / sy if led_by_y else f * rs
                 y_hat, di = r_hat, 1.0
             elif p > 2.0:
                 if led_by_y:
-                    y_hat = f * y[i] / uy
+                    y_hat = f * y[i] / sy
                     a = math.pow(abs(y_hat), q - 1.0)
                     r_hat = a if y_hat > 0.0 else -a
                     v = power(a, p - 2.0)
@@ -205,9 +211,9 @@ def linearize(r, y, ptr, pc, unit_r, unit_y, lead, slope_floor, smallest, d, t, 
                 di = (p - 1.0) * max(v, least)
             else:
                 if led_by_y:
-                    y_hat = f * y[i] / uy
+                    y_hat = f * y[i] / sy
                 else:
-                    z = f * rs + w * y[i] / uy
+                    z = f * rs + w * y[i] / sy
                     y_hat = prox(abs(z), w, q)
                     if z < 0.0:
                         y_hat = -y_hat

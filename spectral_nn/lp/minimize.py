@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from . import checks, kernels
 from .certificate import finish
 from .diagnosis import diagnose, impossible, unbounded, unbounded_direction
-from .newton import WEAK_PIVOT, Newton
+from .newton import Newton
 from .problem import Kind, LpProblem, LpTerm
 from .program import Program, Stacked, stack
 from .reduction import Reduction, compose, eliminate, orthonormalize
@@ -128,7 +128,7 @@ def solve_problem(
 
     def new() -> Newton:
         program = reduction.program.scaled(length, log_value)
-        return Newton(program, System(program, solver), tol_inside, max_iter, callback, log)
+        return Newton(program, System(program, solver), tol_inside, max_iter, callback, log, _floors(program))
 
     tol_inside = tol
     if stacked.program.solo and problem.terms[0].kind == "power":
@@ -143,8 +143,8 @@ def solve_problem(
             newton.warm(z0, y0)
             outcome = newton.run(cold=False)
     if outcome is None:
-        newton.start(_floors(newton.program))
-        if newton.system.smallest_pivot < WEAK_PIVOT and newton.may_reduce:
+        newton.start()
+        if newton.nearly_dependent():
             reduction = compose(reduction, orthonormalize(reduction.program))
             direction = unbounded_direction(problem, reduction)
             if direction is not None:
@@ -152,7 +152,7 @@ def solve_problem(
             spent = newton.system.factorizations
             newton = new()
             newton.may_reduce = False
-            newton.start(_floors(newton.program))
+            newton.start()
         proposed = None if start is None else _proposed(start, problem)
         cold = True
         if proposed is None and x0 is not None:

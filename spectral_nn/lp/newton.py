@@ -35,10 +35,13 @@ SMOOTHING = 0.1  # of norms that vanish, relative to the gap
 SHRUNK = 0.1  # a norm below this fraction of its start may be on its way to 0
 EXACT_FIT = 64.0  # units of rounding of |A||x| + |b|
 RUNAWAY = 1e9  # in units of the data: far beyond, a linear term is leading to an unbounded problem
-WEAK_PIVOT = 1e-9  # of H at the start: condition numbers of A above about 3e4 are orthonormalized first
+WEAK_PIVOT = 1e-9  # of H at the start: condition numbers of A above about 1e4 are orthonormalized first ...
+WEAK_PIVOT_EXTREME = 1e-6  # ... above 1e3 where p < 1.4 or p > 10: there diag(d) adds its own ill-conditioning
 POOR_START = 0.3  # gap after the first step of a warm start above which the homotopy is used after all
+LONGEST = 1e4  # step of a line search where a linear term may lead to infinity
 STALL = 6  # iterations without progress of the gap
 ROUNDING = 2.0**-52
+FEASIBLE = 1e-10  # violation of inequalities, relative to 1 + |h|, that counts as rounding
 STATIONARY = 1e-9  # relative size of A'y + ... at which a dual point counts as feasible
 
 
@@ -68,14 +71,17 @@ class Newton:
         max_iter: int,
         callback: Callable[[dict[str, float]], Any] | None = None,
         log: logging.Logger | None = None,
+        floors: np.ndarray | None = None,
     ) -> None:
         self.program, self.system = program, system
         self.tol, self.max_iter, self.callback, self.log = tol, max_iter, callback, log
         m, groups = len(program.b), len(program.p)
         self.d, self.t, self.g_hat = np.empty(m), np.empty(m), np.empty(m)
         self.unit_r, self.unit_y, self.floor = np.empty(groups), np.empty(groups), np.zeros(groups)
+        self.size_y = np.empty(groups)
         self.lead, self.share, self.shift = np.empty(groups), np.empty(groups), np.empty(groups)
         self.group_values, self.reference = np.empty(groups), np.zeros(groups)
+        self.floors = np.zeros(groups) if floors is None else floors
         self.history: list[dict[str, float]] = []
         self.rows = program.inequalities
         none = np.zeros(0)
@@ -86,7 +92,7 @@ class Newton:
 
     # -- the pieces of one iteration -------------------------------------------------------------------------------
 
-    def start(self, floor: np.ndarray) -> None:
+    def start(self) -> None:
         """Least squares (one group), or a Newton step from z = 0 with every exponent 2."""
         P = self.program
         n = P.A.shape[1]
@@ -100,7 +106,7 @@ class Newton:
             self.t[:] = self.r
         else:
             kernels.values(self.r, P.ptr, two, np.ones(len(P.p)), np.zeros(len(P.p), np.int64), self.unit_r)
-            np.maximum(self.unit_r, floor, out=self.unit_r)
+            np.maximum(self.unit_r, self.floors, out=self.unit_r)
             with np.errstate(over="ignore"):
                 self.unit_y[:] = P.c * np.where(P.kind == 0, 1.0, P.p * self.unit_r ** (P.p - 1))
             per_row = np.repeat(self.unit_y / self.unit_r, np.diff(P.ptr))
@@ -119,7 +125,8 @@ class Newton:
         self.zd = dz.copy()
         step = 1.0
         if not P.solo:
-            step = self._primal_step(dz, dr, P.p, P.c, P.kind, np.inf, 0.0) or 1.0
+            longest = LONGEST if self.rows is None else 1.0
+            step = self._primal_step(dz, dr, P.p, P.c, P.kind, longest, 0.0)
         self.z = step * dz
         self.r = self.r + step * dr
 
@@ -132,12 +139,18 @@ class Newton:
         self.dual_infeasible = True
         if y is None:
             kernels.units(
-                self.r, self.y, P.ptr, P.p, P.p, P.c, P.kind, self.floor, self.unit_r, self.unit_y, self.lead
+                self.r, self.y, P.ptr, P.p, P.p, P.c, P.kind, self.floor, self.unit_r, self.unit_y, self.size_y, self.lead
             )
             unit_r = np.repeat(np.where(self.unit_r > 0, self.unit_r, 1.0), np.diff(P.ptr))
             exponent = np.repeat(P.p - 1, np.diff(P.ptr))
             a = np.abs(self.r) / unit_r
             self.y = np.sign(self.r) * a**exponent * np.repeat(self.unit_y, np.diff(P.ptr))
+
+    def nearly_dependent(self) -> bool:
+        """Whether the last factorization shows columns so nearly dependent that an orthonormal basis pays."""
+        p = self.program.p
+        extreme = bool(((p < 1.4) | (p > 10)).any())
+        return self.may_reduce and self.system.smallest_pivot < (WEAK_PIVOT_EXTREME if extreme else WEAK_PIVOT)
 
     def objective(self, z: np.ndarray) -> float:
         """The objective at z, in the program's units."""
@@ -153,6 +166,7 @@ class Newton:
         P = self.program
         self.pc = _first_exponents(P.p) if cold else P.p.copy()
         kernels.values(self.r, P.ptr, P.p, np.ones(len(P.p)), np.zeros(len(P.p), np.int64), self.reference)
+        np.maximum(self.reference, self.floors, out=self.reference)
         if self.rows is not None:
             self._start_barrier()
         best, waited, status = np.inf, 0, LpStatus.MAX_ITER
@@ -168,7 +182,7 @@ class Newton:
             if nit == self.max_iter:
                 break
             if nit == 1 and not cold:
-                if self.system.smallest_pivot < WEAK_PIVOT and self.may_reduce:
+                if self.nearly_dependent():
                     return None
                 if gap > POOR_START:
                     self.pc = _first_exponents(P.p)
@@ -190,7 +204,7 @@ class Newton:
     def _exact_fit(self) -> bool:
         """Whether every residual is zero as far as float64 can tell: then 0 is the optimum, and y = 0 proves it."""
         P = self.program
-        if P.Q is not None or P.q is not None or not len(self.r) or self.infeasible:
+        if P.Q is not None or P.q is not None or not len(self.r):
             return False
         size = np.abs(P.b).max(initial=0.0)
         if np.abs(self.r).max() > 1e-6 * size and size > 0:
@@ -198,8 +212,15 @@ class Newton:
         noise = EXACT_FIT * ROUNDING * (np.abs(P.b) + abs(P.A) @ np.abs(self.z))
         if not (np.abs(P.A @ self.z - P.b) <= noise.max(initial=0.0)).all():
             return False
+        if self.rows is not None and (self.rows.times(self.z) > self.rows.h + self._feasibility()).any():
+            return False
         self.y, self.mu, self.zd = 0 * self.y, 0 * self.mu, 0 * self.zd
         return True
+
+    def _feasibility(self) -> float:
+        """The violation of inequalities that counts as rounding."""
+        assert self.rows is not None
+        return FEASIBLE * (1.0 + float(np.abs(self.rows.h).max(initial=0.0)))
 
     def _runs_away(self) -> bool:
         return self.program.q is not None and float(np.abs(self.z).max(initial=0.0)) > RUNAWAY
@@ -239,15 +260,14 @@ class Newton:
         for attempt in range(2):
             g = self._stationarity(self.theta)
             size = np.abs(P.A).T @ np.abs(self.y) if not P.sparse else abs(P.A).T @ np.abs(self.y)
-            worst = float(np.max(np.abs(g) / np.maximum(size, size.max(initial=0.0) * 1e-3), initial=0.0))
+            worst = float(np.abs(g).max(initial=0.0) / max(size.max(initial=0.0), 1e-300)) if P.Q is None else 0.0
             if worst <= STATIONARY or attempt:
                 break
             dz = self.system.solve(g)
             self.y -= self.d * (P.A @ dz) / self.theta
         if self.rows is not None:
             self.primal = self.rows.times(self.z) + self.s - self.rows.h
-            size = 1e-9 * (1.0 + np.abs(self.rows.h).max(initial=0.0))
-            if float(np.abs(self.primal).max(initial=0.0)) > size:
+            if float(np.abs(self.primal).max(initial=0.0)) > self._feasibility():
                 return False
         return worst <= max(STATIONARY, 0.1 * self.tol) and self._gap() <= self.tol
 
@@ -275,10 +295,10 @@ class Newton:
                 self.y, self.mu = self.y / size, self.mu / size
         pc, c, kind = self._current()
         kernels.units(
-            self.r, self.y, P.ptr, self.pc, P.p, P.c, P.kind, self.floor, self.unit_r, self.unit_y, self.lead
+            self.r, self.y, P.ptr, self.pc, P.p, P.c, P.kind, self.floor, self.unit_r, self.unit_y, self.size_y, self.lead
         )
         kernels.linearize(
-            self.r, self.y, P.ptr, self.pc, self.unit_r, self.unit_y, self.lead, SLOPE_FLOOR, SMALLEST_WEIGHT,
+            self.r, self.y, P.ptr, self.pc, self.unit_r, self.unit_y, self.size_y, self.lead, SLOPE_FLOOR, SMALLEST_WEIGHT,
             self.d, self.t, self.g_hat, self.share, self.shift,
         )  # fmt: skip
         w = None if rows is None else self.mu / self.s
@@ -305,19 +325,23 @@ class Newton:
             inner = np.add.reduceat(self.g_hat * dr, P.ptr[:-1]) if len(dr) else np.zeros(0)
             y_new -= (k * inner)[group] * self.g_hat
         dy = y_new - self.y
-        step = self._primal_step(dz, dr, pc, c, kind, np.inf, tau, ds)
-        dual = self._dual_step(dy, self.z + dz - self.zd, dmu, tau)
+        step = self._primal_step(dz, dr, pc, c, kind, np.inf if P.q is None else LONGEST, tau, ds)
+        dzd = self.z + dz - self.zd if P.Q is not None else kernels.EMPTY
+        dual = self._dual_step(dy, dzd, dmu, tau)
         self.z += step * dz
         self.r += step * dr
-        self.y += dual * dy
-        if P.Q is not None:
-            self.zd += dual * (self.z + (1 - step) * dz - self.zd)
         if rows is not None:
             self.s = self.s + step * ds
-            self.mu = self.mu + dual * dmu
             self.primal = self.primal * (1 - step)
+        if not P.solo and dual != 1.0 and not self._better_dual(dual, dy, dzd, dmu):
+            dual = 1.0
+        self.y += dual * dy
+        if P.Q is not None:
+            self.zd += dual * dzd
+        if rows is not None:
+            self.mu = self.mu + dual * dmu
         self.step = step
-        if step >= GOOD_STEP:
+        if max(step, dual) >= GOOD_STEP:
             self.pc = _next_exponents(self.pc, P.p)
         return step > 0 or dual > 0
 
@@ -370,13 +394,13 @@ class Newton:
         )
         if len(ds) and self.infeasible:
             # while constraints are violated the direction need not descend: it leads to feasibility
-            step = max(step, 0.5 * longest)
+            step = longest
         return step
 
     def _dual_step(self, dy: np.ndarray, dzd: np.ndarray, dmu: np.ndarray, tau: float) -> float:
         P = self.program
         linear, quadratic = float(P.b @ dy), 0.0
-        if P.Q is not None:
+        if len(dzd):
             Qd = P.Q @ dzd
             linear += float(self.zd @ Qd)
             quadratic = float(dzd @ Qd)
@@ -397,6 +421,19 @@ class Newton:
             if step == 1.0:
                 self.dual_infeasible = False
         return step
+
+    def _better_dual(self, dual: float, dy: np.ndarray, dzd: np.ndarray, dmu: np.ndarray) -> bool:
+        """Whether a step `dual` of the duals leaves a smaller gap than a full one (which may leave mu's cone)."""
+        if len(dmu) and kernels.step_to_boundary(self.mu, dmu) < 1.0:
+            return True
+        kept, gaps = (self.y, self.zd, self.mu), []
+        for step in (dual, 1.0):
+            self.y = kept[0] + step * dy
+            self.zd = kept[1] + step * dzd if len(dzd) else kept[1]
+            self.mu = kept[2] + step * dmu if len(dmu) else kept[2]
+            gaps.append(self._gap())
+        self.y, self.zd, self.mu = kept
+        return gaps[0] < gaps[1]
 
     def _report(self, gap: float) -> bool:
         entry = {"nit": self.nit, "fun": self.fun, "gap": gap, "step": self.step}
@@ -426,7 +463,7 @@ class Newton:
         kernels.values(self.r, P.ptr, P.p, P.c, P.kind, self.group_values)
         level = max(abs(float(self.group_values.sum()) + P.smooth_part(self.z)), 1e-8)
         self.mu = level / len(slack) / self.s
-        self.infeasible = bool(np.abs(self.primal).max(initial=0.0) > 1e-10 * (1 + np.abs(rows.h).max(initial=0.0)))
+        self.infeasible = bool(np.abs(self.primal).max(initial=0.0) > self._feasibility())
         self.dual_infeasible = True
 
     def _predict_correct(
@@ -448,7 +485,7 @@ class Newton:
         ahead = float((self.s + a * ds) @ (self.mu + b * dmu)) / len(self.s)
         tau = mean * (ahead / mean) ** 3
         dz, ds, dmu = solve(tau - ds * dmu)
-        self.infeasible = bool(np.abs(self.primal).max() > 1e-10 * (1 + np.abs(rows.h).max(initial=0.0)))
+        self.infeasible = bool(np.abs(self.primal).max() > self._feasibility())
         return dz, ds, dmu, tau
 
 
