@@ -14,6 +14,7 @@ from ..linear.registry import resolve
 from .breaks import find_break
 from .condition import Amplification, amplification
 from .guess import initial_state
+from .homotopy import by_length, by_residual
 from .march import is_initial_value_problem, march
 from .mesh import Mesh, State
 from .newton import SMALLEST_DAMPING, NewtonOutcome, newton
@@ -99,7 +100,7 @@ def solve_mesh(problem: BVP, *, rhs: Any, guess: Any, tol: float, bc_tol: float,
 
 
 def _rescue(loop: AdaptiveLoop, guess: Any, status: Status) -> Status:
-    """Newton's method failed: try a finer first mesh, then bolder steps, then, for initial value problems, marching."""
+    """Newton's method failed: a finer first mesh, then bolder steps, then marching (initial values) or a homotopy."""
     failed, problem = loop.outcome, loop.problem
     mesh = first_mesh(problem, guess, NODES, RESCUE_ELEMENTS)
     state = initial_state(problem, guess, mesh)
@@ -109,9 +110,15 @@ def _rescue(loop: AdaptiveLoop, guess: Any, status: Status) -> Status:
             return again
     conditions = failed.evaluation.conditions if failed is not None else []
     if is_initial_value_problem(problem, conditions):
-        marched = march(problem, state, loop.rhs, loop.slot)
-        if marched is not None:
-            return loop.run(marched, tight=True)
+        ways: tuple = (march,)
+    else:
+        ways = (by_residual, by_length)
+    for way in ways:
+        better = way(problem, state, loop.rhs, loop.slot)
+        if better is not None:
+            again = loop.run(better, tight=True)
+            if again not in GIVEN_UP:
+                return again
     loop.outcome = failed or loop.outcome
     return status
 

@@ -49,7 +49,8 @@ def amplification(ev: Evaluation, slot: Any, residual: Residuals | None) -> Ampl
         inner[:, :mp] = signs
         unit[q : b.size - (S - q)] = inner.ravel()
         singularity = max(singularity, _size(factors.solve(unit)[0], ev, S, np.ones(mesh.m)))
-    reached = ROUNDING + (residual.worst if residual is not None else np.nan)
+    # Between the nodes the residual changes sign about p times in an element, so that it acts as a random one would.
+    reached = (ROUNDING + (residual.worst if residual is not None else np.nan)) / np.sqrt(p)
     return Amplification(condition, condition * reached, singularity)
 
 

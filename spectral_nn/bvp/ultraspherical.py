@@ -183,11 +183,12 @@ def discretize_ultraspherical(
     values = operator.right_side(checked, rhs)
     b[: min(size, values.size)] = values[:size]
     blocks = -(-(size - dense) // operator.size)
-    band, scale = operator.rows(0, max(blocks, 1))
-    band = band[: size - dense]
-    b[dense:] *= scale[: size - dense]
     top = operator.condition_rows(checked, size)
-    b[:dense] *= _scale_rows(top, operator)
+    b[:dense] *= _scale_rows(top)
+    weight = _row_weights(top)[dense:]
+    band, scale = operator.rows(0, max(blocks, 1))
+    band = band[: size - dense] * weight[:, None]
+    b[dense:] *= scale[: size - dense] * weight
     meta = {
         "domain": operator.domain,
         "boundary_rows": np.arange(dense),
@@ -223,35 +224,24 @@ class _March:
         from ..linear.almost_banded_kernels import rotate, rotate_until_small
 
         size = self.operator.size
-        level: float | None = None
         limit = n_max * size
-        rotated = 0
-        capacity = min(size * max(FIRST_ROWS, -(-self.source.size // size), 2 * self.operator.width), limit)
-        while True:
-            self._extend(capacity)
-            # before the last given entry of b, what is left cannot be small
-            first = min(max(self.source.size, self.dense), capacity)
-            if level is None and first == self.source.size or level is None and capacity == limit:
-                level = tol * float(np.linalg.norm(self.b))
-            if rotated < first:
-                rotate(self.work, self.tau, self.rotated, self.l, rotated, first)
-                rotated = first
-            if level is not None and np.linalg.norm(self.rotated[first : first + self.l]) <= level:
-                n = first
-            else:
-                n = rotate_until_small(
-                    self.work,
-                    self.tau,
-                    self.rotated,
-                    self.l,
-                    rotated,
-                    capacity,
-                    -1.0 if level is None else level,
-                )
-                rotated = capacity if n < 0 else n
+        rows = max(size * FIRST_ROWS, self.source.size + size, 2 * self.operator.width)
+        capacity = min(-(-rows // size) * size, limit)
+        self._extend(capacity)
+        level = tol * float(np.linalg.norm(self.b / self.weight[: self.b.size]))
+        # before the last given entry of b, what is left cannot be small
+        rotated = min(max(self.source.size, self.dense), capacity)
+        rotate(self.work, self.tau, self.rotated, self.l, 0, rotated)
+        n = rotated if self.source.size <= capacity and self._rest(rotated) <= level else -1
+        while n < 0:
+            n = rotate_until_small(
+                self.work, self.tau, self.rotated, self.l, rotated, capacity, level, self.weight
+            )
+            rotated = capacity if n < 0 else n
             if n >= 0 or capacity >= limit:
                 break
             capacity = min(2 * capacity, limit)
+            self._extend(capacity)
         self.converged = n >= 0
         n = capacity if n < 0 else n
         n = min(-(-max(n, self.dense, 1) // size) * size, capacity)
@@ -281,14 +271,17 @@ class _March:
         from .ultraspherical_kernels import residual
 
         rows = min(x.size + self.lower, self.b.size) - self.dense
-        r = np.empty(max(rows, 1), self.operator.dtype)
-        total, scale = residual(self.band[:rows], self.lower, x, self.b[: rows + self.dense], r)
+        total, scale = residual(self.band[:rows], self.lower, x, self.b[: rows + self.dense], self.weight)
         misfit = self.top[:, : x.size] @ x - self.b[: self.dense]
         size = np.abs(self.top[:, : x.size]) @ np.abs(x) + np.abs(self.b[: self.dense])
         total += float((np.abs(misfit) ** 2).sum())
         scale += float((size**2).sum())
         relative = np.divide(np.abs(misfit), size, out=np.zeros(size.shape), where=size > 0)
         return float(np.sqrt(total / scale)) if scale > 0 else 0.0, float(relative.max(initial=0.0))
+
+    def _rest(self, n: int) -> float:
+        """Norm of what is left of the right-hand side below row n."""
+        return float(np.linalg.norm(self.rotated[n : n + self.l]) / self.weight[n])
 
     def _extend(self, capacity: int) -> None:
         """Assemble and factor on, to `capacity` eliminated columns."""
@@ -304,13 +297,18 @@ class _March:
         self.band = _grown(self.band, blocks * m)
         self.tau = _grown(self.tau, rows)
         self.top = self.operator.condition_rows(self.conditions, rows + self.l + self.u)
-        condition_scale = _scale_rows(self.top, self.operator)
+        condition_scale = _scale_rows(self.top)
+        self.weight = _row_weights(self.top)
+        weighted = self.weight[-1] > 1.0
         self.b, self.rotated = _grown(self.b, rows), _grown(self.rotated, rows)
         piece = max(PIECE // m, 1)
         for lo in range(have, blocks, piece):
             hi = min(lo + piece, blocks)
             band, scale = self.operator.rows(lo, hi, out=self.band[lo * m : hi * m])
             part = slice(dense + lo * m, dense + hi * m)
+            if weighted:
+                scale *= self.weight[part]
+                band *= self.weight[part, None]
             given = self.source[part]
             self.b[part][: given.size] = given * scale[: given.size]
             self.rotated[part] = self.b[part]
@@ -331,15 +329,28 @@ def _grown(a: Array, rows: int) -> Array:
     return out
 
 
-def _scale_rows(top: Array, operator: UltrasphericalOperator) -> Array:
+def _scale_rows(top: Array) -> Array:
     """Divide the dense rows by a power of two near the largest of their first entries, in place; the factors.
 
     Rows of derivatives grow along the row: it is the beginning, where the solution lives, that counts.
     """
-    beginning = np.abs(top[:, : 2 * operator.width + 8]).max(axis=1, initial=0.0)
-    factors = np.ldexp(1.0, -np.frexp(np.where(beginning > 0, beginning, 1.0))[1])
+    dense = len(top)
+    beginning = np.abs(top[:, :dense]).max(axis=1, initial=0.0)
+    some = np.abs(top[:, : 4 * dense + 8]).max(axis=1, initial=0.0)
+    size = np.where(beginning > 0, beginning, np.where(some > 0, some, 1.0))
+    factors = np.ldexp(1.0, -np.frexp(size)[1])
     top *= factors[:, None]
     return factors
+
+
+def _row_weights(top: Array) -> Array:
+    """Powers of two by which to multiply the rows of the band, (n,), one for each column of the dense rows.
+
+    QR is stable column by column: rounding is relative to the largest entry of a column.  Where a condition on a
+    derivative makes that entry grow like a power of the column, the band has to grow along, or drowns.
+    """
+    largest = np.maximum.accumulate(np.abs(top).max(axis=0, initial=1.0))
+    return np.ldexp(1.0, np.frexp(largest)[1] - 1)
 
 
 def _series(x: Array, operator: UltrasphericalOperator) -> list[ChebSeries]:

@@ -15,7 +15,7 @@ import numpy as np
 from .._numba import njit
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def assemble(  # type: ignore[no-untyped-def]
     equation, unknown, derivative, offset, flat, order, lower, start, stop, band, scale
 ):
@@ -80,7 +80,7 @@ def assemble(  # type: ignore[no-untyped-def]
         scale[r] = factor
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _derivative_rows(first, rows, k, n):  # type: ignore[no-untyped-def]
     """k-th derivative from T to C^(n): entry (q, t) is row first + q, column first + q + k + 2 t."""
     p = np.zeros((rows + 2 * (n - k), n - k + 1))
@@ -108,7 +108,7 @@ def _derivative_rows(first, rows, k, n):  # type: ignore[no-untyped-def]
     return p
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _multiplication_by_x(first, count, lam):  # type: ignore[no-untyped-def]
     """x C_c = below[c] C_{c+1} + above[c] C_{c-1} in C^(lam), for count columns from `first` on; 0 for c < 0."""
     below = np.zeros(count)
@@ -126,7 +126,7 @@ def _multiplication_by_x(first, count, lam):  # type: ignore[no-untyped-def]
     return below, above
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def convert(c, lam):  # type: ignore[no-untyped-def]
     """Chebyshev coefficients to coefficients in C^(lam), in place."""
     n = c.size
@@ -139,7 +139,7 @@ def convert(c, lam):  # type: ignore[no-untyped-def]
                 c[i] = step / (step + i) * c[i] - step / (step + i + 2.0) * beyond
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def add_derivatives(x, d, weight, out):  # type: ignore[no-untyped-def]
     """out[c] += weight times the d-th derivative of T_c at x in [-1, 1], d >= 1."""
     n = out.size
@@ -164,9 +164,9 @@ def add_derivatives(x, d, weight, out):  # type: ignore[no-untyped-def]
         before, value = value, (2.0 * (k + d - 1.0) * x * value - (k + 2.0 * d - 2.0) * before) / k
 
 
-@njit(cache=True)
-def residual(band, lower, x, b, r):  # type: ignore[no-untyped-def]
-    """r = A x - b and its scale |A| |x| + |b|, both summed squared; r[0] is row b.size - len(band) of the matrix.
+@njit(cache=True, error_model="numpy")
+def residual(band, lower, x, b, weight):  # type: ignore[no-untyped-def]
+    """Sums of squares of ``A x - b`` and of its scale ``|A| |x| + |b|`` over the rows of the band, rows / weight.
 
     x is zero beyond its end; the first rows of b, which are not in the band, are passed over.
     """
@@ -176,13 +176,12 @@ def residual(band, lower, x, b, r):  # type: ignore[no-untyped-def]
     scale = 0.0
     for i in range(band.shape[0]):
         first = i + dense - lower
-        s = 0.0 * r[0] - b[i + dense]
+        s = -b[i + dense]
         size = abs(b[i + dense])
         for t in range(max(0, -first), min(band.shape[1], n - first)):
             term = band[i, t] * x[first + t]
             s += term
             size += abs(term)
-        r[i] = s
-        total += abs(s) ** 2
-        scale += size * size
+        total += (abs(s) / weight[i + dense]) ** 2
+        scale += (size / weight[i + dense]) ** 2
     return total, scale
