@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -64,10 +65,11 @@ class Row:
 
 def measure(problem: Problem, repeats: int = 5, scipy: bool = True) -> Row:
     ours = _best(lambda: _ours(problem), repeats)
-    other = _scipy(problem, repeats) if scipy else (np.nan, np.nan, False, 0, 0)
+    other: tuple[Any, ...] = _scipy(problem, repeats) if scipy else (np.nan, np.nan, False, 0, 0)
     prior = COLNEW_PRIOR.get(problem.name, "")
     colnew = "fails" if prior is None else str(prior)
-    return Row(problem.name, " ".join(sorted(problem.tags)), *ours, *other, colnew)
+    values: tuple[Any, ...] = (problem.name, " ".join(sorted(problem.tags)), *ours, *other, colnew)
+    return Row(*values)
 
 
 def _ours(problem: Problem) -> tuple[float, float, bool, int, int]:
@@ -88,7 +90,7 @@ def _scipy(problem: Problem, repeats: int) -> tuple[float, float, bool, int, int
     for nodes in SCIPY_STARTS:
         attempts.append((*_scipy_once(problem, nodes), nodes))
         if attempts[-1][2]:
-            again = _best(lambda nodes=nodes: _scipy_once(problem, nodes), repeats - 1)
+            again = _best(partial(_scipy_once, problem, nodes), repeats - 1)
             return min(attempts[-1], (*again, nodes))
     return min(attempts)
 

@@ -6,6 +6,7 @@ import csv
 import platform
 import re
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def save(rows: list[Row]) -> None:
         ("all", everything(rows)),
     ):
         pattern = rf"(<!-- {name}: written by benchmarks/bvp.py -->\n).*?(<!-- end -->)"
-        text = re.sub(pattern, lambda m, t=table: m[1] + t + m[2], text, flags=re.S)
+        text = re.sub(pattern, partial(_filled, table), text, flags=re.S)
     PAGE.write_text(text)
 
 
@@ -63,9 +64,9 @@ def summary(rows: list[Row]) -> str:
         f"| slowest | {max(ms):.1f} ms | {max(scipy_ms):.0f} ms |",
         f"| median error | {np.median(errors):.1e} | {np.median(scipy_errors):.1e} |",
         "",
-        f"SciPy's time over ours, geometric mean: **{_geometric(ratios):.1f}** on the {len(both)} problems that "
-        f"both solve, **{_geometric(every):.1f}** on all that we solve (a failure of SciPy counts with the time "
-        f"it took). Faster on {faster} of the {len(both)}; smallest ratio {worst.ratio:.2f} "
+        f"SciPy's time over ours, geometric mean: **{_geometric(ratios):.1f}** on the {len(both)} problems "
+        f"that both solve, **{_geometric(every):.1f}** on all that we solve (SciPy failing counts with its "
+        f"time). Faster on {faster} of the {len(both)}; smallest ratio {worst.ratio:.2f} "
         f"({worst.problem}), largest {best.ratio:.0f} ({best.problem}).",
         "",
         f"Measured with Python {platform.python_version()}, NumPy {np.__version__}, SciPy {scipy.__version__}, "
@@ -137,6 +138,10 @@ def draw(rows: list[Row]) -> None:
     FIGURE.parent.mkdir(exist_ok=True)
     figure.savefig(FIGURE, dpi=150)
     plt.close(figure)
+
+
+def _filled(table: str, match: re.Match[str]) -> str:
+    return match[1] + table + match[2]
 
 
 def _geometric(values: np.ndarray) -> float:
