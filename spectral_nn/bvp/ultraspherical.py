@@ -1,9 +1,9 @@
 """Linear problems with smooth coefficients in O(n): the ultraspherical spectral method with adaptive QR.
 
-For ``sum_k a_k(x) u^(k)(x) = f(x)`` the unknowns are Chebyshev coefficients of u and the equation is written in the
-coefficients of C^(N), N the order.  The matrix is banded, as wide as the coefficients a_k have terms, below one
-dense row per condition.  QR goes down the infinite matrix and stops at the first n where what is left of the
-right-hand side is below the tolerance: that n is enough, and nothing was factored twice.
+For ``sum_k a_k(x) u^(k)(x) = f(x)`` the unknowns are Chebyshev coefficients of u and the equation is written
+in coefficients of C^(N), N the order.  The matrix is banded, as wide as the coefficients a_k have terms,
+below one dense row per condition.  QR goes down the infinite matrix and stops at the first n where what is
+left of the right-hand side is below the tolerance: that n is enough, and nothing was factored twice.
 
 Source: Olver & Townsend, A fast and well-conditioned spectral method, SIAM Review 55 (2013).
 """
@@ -28,11 +28,15 @@ EPS = float(np.finfo(float).eps)
 FIRST_ROWS = 64
 # Rows are factored in pieces that stay in cache.
 PIECE = 4096
-# A right-hand side of size 1 in the rows may not be answered by coefficients above this (see linear.almost_banded).
+# A right-hand side of size 1 in the rows may not be answered by coefficients above this (see
+# linear.almost_banded).
 LARGEST_GROWTH = 0.02 / EPS
-# The independent check: backward error of the infinite system, and residual of the equation between the points.
+# The independent check: backward error of the infinite system, and residual of the equation between the
+# points.
 LARGEST_BACKWARD_ERROR = 1e-12
 LARGEST_RESIDUAL = 1e-8
+# Trailing coefficients below this, relative to the largest, are dropped.
+NEGLIGIBLE = 1e-30
 # Points times coefficients spent on that residual.
 CHECK_WORK = 1_000_000
 
@@ -51,9 +55,9 @@ class UltrasphericalInfo:
     bandwidth : (int, int)
         Diagonals below and above the main one, the dense rows' shift included.
     backward_error : float
-        ``‖A x - b‖ / ‖|A| |x| + |b|‖`` in the 2-norm over the rows of the infinite system, recomputed from the matrix.
+        ``‖A x - b‖ / ‖|A| |x| + |b|‖``, 2-norms over the rows of the infinite system, from the matrix itself.
     residual : float
-        Largest ``|sum a_k u^(k) - f| / max(sum |a_k u^(k)| + |f|)`` at points between, from the functions as given.
+        Largest ``|sum a_k u^(k) - f| / max(sum |a_k u^(k)| + |f|)`` at random points, from what was given.
     bc_residual : float
         Largest misfit of a condition relative to the sum of the sizes of its terms and its value.
     time : float
@@ -94,9 +98,9 @@ def solve_ultraspherical(
     Parameters
     ----------
     coefs : sequence
-        ``[a_0, a_1, …, a_N]``; each a number, a callable of an array of points, a `ChebSeries` of one piece, or an
-        ndarray of Chebyshev coefficients on the domain.  For a system ``coefs[e][v]`` is such a sequence (or None) for
-        unknown v in equation e.
+        ``[a_0, a_1, …, a_N]``; each a number, a callable of an array of points, a `ChebSeries` of one piece,
+        or an ndarray of Chebyshev coefficients on the domain.  For a system ``coefs[e][v]`` is such a
+        sequence (or None) for unknown v in equation e.
     rhs : number, callable, ChebSeries or ndarray of Chebyshev coefficients; a list of those for a system
     conditions : sequence
         N of them (for a system as many as the orders of its equations in sum): `Condition` objects, or pairs
@@ -104,7 +108,8 @@ def solve_ultraspherical(
         ``(point, derivative, weight, unknown)``.
     domain : (float, float)
     tol : float
-        What is left of the right-hand side, with rows of the matrix scaled to size 1, relative to the whole.
+        What may be left of the right-hand side, relative to the whole, as a residual inside the interval:
+        rows of the matrix are scaled to size 1, and row i counts i^N times.
     n_max : int
         Largest number of coefficients per unknown.
 
@@ -116,7 +121,7 @@ def solve_ultraspherical(
     Raises
     ------
     ValueError
-        For a wrong number of conditions, a coefficient that is not finite or not resolved, a point outside the domain.
+        For a wrong number of conditions, a coefficient that is not finite or not resolved, a point outside.
 
     Examples
     --------
@@ -136,11 +141,12 @@ def solve_ultraspherical(
     march = _March(operator, conditions, b)
     n = march.run(tol, n_max)
     x = march.solve(n)
-    growth = march.growth(n)
-    backward_error, bc_residual = march.check(x)
     u = _series(x, operator)
-    residual = operator.pointwise_residual(u, rhs, max(5, min(60, CHECK_WORK // max(x.size, 1))))
-    success, message = _judge(march.converged, growth, backward_error, max(residual, 0.0), n, tol)
+    growth, backward_error, bc_residual, residual = march.growth(n), np.inf, np.inf, np.inf
+    if np.isfinite(x).all():
+        backward_error, bc_residual = march.check(x)
+        residual = operator.pointwise_residual(u, rhs, max(5, min(60, CHECK_WORK // x.size)))
+    success, message = _judge(march.converged, growth, backward_error, residual, n, tol)
     info = UltrasphericalInfo(
         success=success,
         message=message,
@@ -163,8 +169,8 @@ def discretize_ultraspherical(
 ) -> LinearSystem:
     """The linear system of n Chebyshev coefficients per unknown, for any solver of the slot.
 
-    Parameters as in `solve_ultraspherical`.  The matrix is an `AlmostBanded` of size n times the number of unknowns,
-    unknowns interleaved; each row is scaled to size about 1.
+    Parameters as in `solve_ultraspherical`.  The matrix is an `AlmostBanded` of size n times the number of
+    unknowns, unknowns interleaved; rows are scaled.
 
     Examples
     --------
@@ -228,14 +234,22 @@ class _March:
         rows = max(size * FIRST_ROWS, self.source.size + size, 2 * self.operator.width)
         capacity = min(-(-rows // size) * size, limit)
         self._extend(capacity)
-        level = tol * float(np.linalg.norm(self.b / self.weight[: self.b.size]))
+        self.level = tol * float(np.linalg.norm(self.b / self.weight[: self.b.size]))
         # before the last given entry of b, what is left cannot be small
         rotated = min(max(self.source.size, self.dense), capacity)
         rotate(self.work, self.tau, self.rotated, self.l, 0, rotated)
-        n = rotated if self.source.size <= capacity and self._rest(rotated) <= level else -1
+        n = rotated if self.source.size <= capacity and self._is_small(rotated) else -1
         while n < 0:
             n = rotate_until_small(
-                self.work, self.tau, self.rotated, self.l, rotated, capacity, level, self.weight
+                self.work,
+                self.tau,
+                self.rotated,
+                self.l,
+                rotated,
+                capacity,
+                self.level,
+                size,
+                max(self.operator.orders),
             )
             rotated = capacity if n < 0 else n
             if n >= 0 or capacity >= limit:
@@ -267,7 +281,7 @@ class _March:
         return float(np.abs(x).max())
 
     def check(self, x: Array) -> tuple[float, float]:
-        """Backward error of the rows of the infinite matrix that x reaches; relative misfit of the conditions."""
+        """Backward error of the rows of the infinite matrix that x reaches; relative misfit of conditions."""
         from .ultraspherical_kernels import residual
 
         rows = min(x.size + self.lower, self.b.size) - self.dense
@@ -279,9 +293,10 @@ class _March:
         relative = np.divide(np.abs(misfit), size, out=np.zeros(size.shape), where=size > 0)
         return float(np.sqrt(total / scale)) if scale > 0 else 0.0, float(relative.max(initial=0.0))
 
-    def _rest(self, n: int) -> float:
-        """Norm of what is left of the right-hand side below row n."""
-        return float(np.linalg.norm(self.rotated[n : n + self.l]) / self.weight[n])
+    def _is_small(self, n: int) -> bool:
+        """Whether what is left of the right-hand side below row n is below tol."""
+        size, order = self.operator.size, max(self.operator.orders)
+        return bool(np.linalg.norm(self.rotated[n : n + self.l]) * max(n / size, 1.0) ** order <= self.level)
 
     def _extend(self, capacity: int) -> None:
         """Assemble and factor on, to `capacity` eliminated columns."""
@@ -346,8 +361,8 @@ def _scale_rows(top: Array) -> Array:
 def _row_weights(top: Array) -> Array:
     """Powers of two by which to multiply the rows of the band, (n,), one for each column of the dense rows.
 
-    QR is stable column by column: rounding is relative to the largest entry of a column.  Where a condition on a
-    derivative makes that entry grow like a power of the column, the band has to grow along, or drowns.
+    QR is stable column by column: rounding is relative to the largest entry of a column.  Where a condition
+    on a derivative makes that entry grow like a power of the column, the band has to grow along, or drowns.
     """
     largest = np.maximum.accumulate(np.abs(top).max(axis=0, initial=1.0))
     return np.ldexp(1.0, np.frexp(largest)[1] - 1)
@@ -358,7 +373,8 @@ def _series(x: Array, operator: UltrasphericalOperator) -> list[ChebSeries]:
     out = []
     for v in range(operator.size):
         c = x[v :: operator.size]
-        above = np.flatnonzero(np.abs(c) > 0.5 * EPS * np.abs(c).max(initial=0.0))
+        # the tail is right far below rounding of u, and derivatives live on it
+        above = np.flatnonzero(~(np.abs(c) <= NEGLIGIBLE * np.abs(c).max(initial=0.0)))
         out.append(ChebSeries(operator.domain, [c[: above[-1] + 1] if above.size else np.zeros(1, c.dtype)]))
     return out
 

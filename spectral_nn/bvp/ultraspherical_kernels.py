@@ -1,9 +1,10 @@
 """Numba kernels of the ultraspherical discretization: arrays in, arrays out, no validation.
 
-A system of m equations in m unknowns is interleaved: row i m + e is the i-th ultraspherical coefficient of equation
-e, column j m + v the j-th Chebyshev coefficient of unknown v.  Term s contributes the product of the function with
-Chebyshev coefficients ``flat[offset[s]:offset[s + 1]]`` and the derivative of order ``derivative[s]`` of unknown
-``unknown[s]`` to equation ``equation[s]``, whose rows are in C^(N), N = ``order[equation]``.
+A system of m equations in m unknowns is interleaved: row i m + e is the i-th ultraspherical coefficient of
+equation e, column j m + v the j-th Chebyshev coefficient of unknown v.  Term s contributes the product of the
+function with Chebyshev coefficients ``flat[offset[s]:offset[s + 1]]`` and the derivative of order
+``derivative[s]`` of unknown ``unknown[s]`` to equation ``equation[s]``, whose rows are in C^(N),
+N = ``order[equation]``.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def _derivative_rows(first, rows, k, n):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy")
 def _multiplication_by_x(first, count, lam):  # type: ignore[no-untyped-def]
-    """x C_c = below[c] C_{c+1} + above[c] C_{c-1} in C^(lam), for count columns from `first` on; 0 for c < 0."""
+    """x C_c = below[c] C_{c+1} + above[c] C_{c-1} in C^(lam), count columns from `first` on; 0 for c < 0."""
     below = np.zeros(count)
     above = np.zeros(count)
     for q in range(count):
@@ -166,7 +167,8 @@ def add_derivatives(x, d, weight, out):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy")
 def residual(band, lower, x, b, weight):  # type: ignore[no-untyped-def]
-    """Sums of squares of ``A x - b`` and of its scale ``|A| |x| + |b|`` over the rows of the band, rows / weight.
+    """Sums of squares of ``A x - b`` and of its scale ``|A| |x| + |b|`` over the band, rows divided by
+    weight.
 
     x is zero beyond its end; the first rows of b, which are not in the band, are passed over.
     """

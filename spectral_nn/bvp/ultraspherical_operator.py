@@ -45,8 +45,8 @@ class UltrasphericalOperator:
     orders : tuple of int
         Order of each equation; their sum is the number of conditions.
     lower, upper : int
-        The band of the rows below the conditions: row r has columns r - lower … r + upper, counted without the
-        conditions' rows.
+        The band of the rows below the conditions: row r has columns r - lower … r + upper, counted without
+        the conditions' rows.
     """
 
     def __init__(self, coefs: Sequence[Any], domain: tuple[float, float]) -> None:
@@ -113,7 +113,7 @@ class UltrasphericalOperator:
         return rows
 
     def right_side(self, conditions: Sequence[Condition], rhs: Any) -> Array:
-        """Values of the conditions, then the interleaved C^(N) coefficients of the right-hand sides, not scaled."""
+        """Values of the conditions, then interleaved C^(N) coefficients of the right-hand sides, unscaled."""
         from .ultraspherical_kernels import convert
 
         given = [rhs] if self.is_scalar else _as_list(rhs, self.size)
@@ -141,6 +141,8 @@ class UltrasphericalOperator:
         x = from_reference(np.random.default_rng(7).uniform(-1.0, 1.0, count), self.domain)
         given = [rhs] if self.is_scalar else _as_list(rhs, self.size)
         worst = 0.0
+        # where u is small at all the points (a layer between them), its size in the mean is the measure
+        size = max(float(np.linalg.norm(np.concatenate(s.coefficients))) for s in u)
         for row, f in zip(self.given, given, strict=True):
             value = evaluate(f, x, self.domain)
             total, scale = -value, np.abs(value)
@@ -150,7 +152,9 @@ class UltrasphericalOperator:
                         continue
                     term = evaluate(a, x, self.domain) * series(x, k)
                     total, scale = total + term, scale + np.abs(term)
-            worst = max(worst, float(np.abs(total).max() / scale.max()) if scale.max() > 0 else 0.0)
+            zeroth = [abs(evaluate(entry[0], x, self.domain)).max() for entry in row if entry]
+            largest = max(float(scale.max()), size * max(zeroth))
+            worst = max(worst, float(np.abs(total).max()) / largest if largest > 0 else 0.0)
         return worst
 
     def _functional(self, point: float, derivative: int, weight: complex, n: int) -> Array:
@@ -169,9 +173,8 @@ def as_conditions(given: Sequence[Any], operator: UltrasphericalOperator) -> lis
     """Check the conditions and complete their terms to four entries."""
     needed = sum(operator.orders)
     if len(given) != needed:
-        raise ValueError(
-            f"conditions: equations of order {', '.join(map(str, operator.orders))} need {needed}, got {len(given)}"
-        )
+        orders = ", ".join(map(str, operator.orders))
+        raise ValueError(f"conditions: equations of order {orders} need {needed}, got {len(given)}")
     out = []
     for i, g in enumerate(given):
         c = g if isinstance(g, Condition) else Condition(*g)

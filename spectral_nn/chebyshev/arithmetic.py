@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SAME_BREAK = 1e-13
 
 
-def add(u: ChebSeries, v: ChebSeries | complex) -> Any:
+def add(u: ChebSeries, v: Any) -> Any:
     if _is_number(v):
         return type(u)(u.breakpoints, [np.concatenate([[c[0] + v], c[1:]]) for c in u.coefficients])
     if not _is_series(v):
@@ -27,7 +27,7 @@ def add(u: ChebSeries, v: ChebSeries | complex) -> Any:
     return type(u)(breaks, [_padded_sum(a, b) for a, b in pairs])
 
 
-def multiply(u: ChebSeries, v: ChebSeries | complex) -> Any:
+def multiply(u: ChebSeries, v: Any) -> Any:
     if _is_number(v):
         return type(u)(u.breakpoints, [c * v for c in u.coefficients])
     if not _is_series(v):
@@ -36,23 +36,23 @@ def multiply(u: ChebSeries, v: ChebSeries | complex) -> Any:
     return type(u)(breaks, trimmed([_product(a, b) for a, b in pairs], EPS))
 
 
-def divide(u: ChebSeries | complex, v: ChebSeries | complex) -> Any:
+def divide(u: Any, v: Any) -> Any:
     """u / v to rounding, by resolving the quotient adaptively on each piece."""
     if _is_number(v):
         if v == 0:
             raise ZeroDivisionError("division of a ChebSeries by zero")
-        return multiply(u, 1 / v)  # type: ignore[arg-type, operator]
+        return multiply(u, 1 / v)
     if not _is_series(v) or not (_is_number(u) or _is_series(u)):
         return NotImplemented
-    zeros = v.roots()  # type: ignore[union-attr]
-    if zeros.size or any(not np.any(c) for c in v.coefficients):  # type: ignore[union-attr]
+    zeros = v.roots()
+    if zeros.size or any(not np.any(c) for c in v.coefficients):
         place = f" at x = {zeros[0]:g}" if zeros.size else " on a whole piece"
         raise ZeroDivisionError(f"the divisor vanishes{place}")
     if _is_number(u):
-        breaks = v.breakpoints  # type: ignore[union-attr]
-        return type(v)(breaks, adaptive(lambda x: u / v(x), breaks))  # type: ignore[operator, call-arg, arg-type]
-    breaks = _common_breaks(u, v)  # type: ignore[arg-type]
-    return type(v)(breaks, adaptive(lambda x: u(x) / v(x), breaks))  # type: ignore[operator, call-arg, arg-type]
+        breaks = v.breakpoints
+        return type(v)(breaks, adaptive(lambda x: u / v(x), breaks))
+    breaks = _common_breaks(u, v)
+    return type(v)(breaks, adaptive(lambda x: u(x) / v(x), breaks))
 
 
 def power(u: ChebSeries, exponent: int) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from .._numba import njit
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def load_rows(top, band, first, lower, work, fill, l, start, stop):  # type: ignore[no-untyped-def]
     """Copy rows start … stop - 1 of the matrix to the (zeroed) work array; band[0] is row `first`."""
     dense, n = top.shape
@@ -32,7 +32,7 @@ def load_rows(top, band, first, lower, work, fill, l, start, stop):  # type: ign
             target[t] = source[t]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def eliminate(work, fill, top, tau, l, u, start, stop):  # type: ignore[no-untyped-def]
     """Householder steps start … stop - 1.  Rows up to stop - 1 + l must be loaded (rows past the end: zeros).
 
@@ -108,7 +108,7 @@ def eliminate(work, fill, top, tau, l, u, start, stop):  # type: ignore[no-untyp
     return singular
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def rotate(work, tau, b, l, start, stop):  # type: ignore[no-untyped-def]
     """b := Q^H b for steps start … stop - 1, in place."""
     for j in range(start, stop):
@@ -124,9 +124,10 @@ def rotate(work, tau, b, l, start, stop):  # type: ignore[no-untyped-def]
             b[j + i] -= s * work[j + i, l - i]
 
 
-@njit(cache=True)
-def rotate_until_small(work, tau, b, l, start, stop, level):  # type: ignore[no-untyped-def]
-    """As `rotate`, up to the first step after which ``b[j + 1:]`` has norm at most `level`.
+@njit(cache=True, error_model="numpy")
+def rotate_until_small(work, tau, b, l, start, stop, level, size, order):  # type: ignore[no-untyped-def]
+    """As `rotate`, up to the first step after which b[j + 1:] is small: norm times (j / size)^order up to
+    `level`.
 
     b must vanish beyond the last entry that step `start` reaches.  Returns that step plus one, or -1.
     """
@@ -143,12 +144,12 @@ def rotate_until_small(work, tau, b, l, start, stop, level):  # type: ignore[no-
         rest = 0.0
         for i in range(1, rows + 1):
             rest += (b[j + i] * np.conj(b[j + i])).real
-        if rest <= level * level:
+        if rest <= level * level and np.sqrt(rest) * max((j + 1) / size, 1.0) ** order <= level:
             return j + 1
     return -1
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def back_substitute(work, fill, top, b, l, u, n):  # type: ignore[no-untyped-def]
     """Solve R x = b for the leading n unknowns, in place."""
     dense = top.shape[0]
@@ -170,7 +171,7 @@ def back_substitute(work, fill, top, b, l, u, n):  # type: ignore[no-untyped-def
         b[j] = s / work[j, l]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def multiply(top, band, lower, x, out):  # type: ignore[no-untyped-def]
     """out = A x."""
     dense, n = top.shape
@@ -190,7 +191,7 @@ def multiply(top, band, lower, x, out):  # type: ignore[no-untyped-def]
         out[i + dense] = s
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def row_sums(top, band, lower, out):  # type: ignore[no-untyped-def]
     """out[i] = sum of |A[i, c]| over c."""
     dense, n = top.shape
