@@ -1,7 +1,9 @@
 """Boundary value problems: state them as on paper, solve them to spectral accuracy, see the certificate."""
 
+from .continuation import Branch, continuation
+from .deflation import deflate
 from .problem import BVP
 from .result import BVPResult, Status
 from .solve import solve_bvp
 
-__all__ = ["BVP", "BVPResult", "Status", "solve_bvp"]
+__all__ = ["BVP", "BVPResult", "Branch", "Status", "continuation", "deflate", "solve_bvp"]

@@ -88,15 +88,15 @@ class _Factored:
 
 
 def solve_mesh(problem: BVP, *, rhs: Any, guess: Any, tol: float, bc_tol: float, solver: Any, max_iter: int, max_n: int,
-               damping: bool, callback: Callable | None, start: float, nodes: int = NODES) -> BVPResult:  # fmt: skip
+               damping: bool, callback: Callable | None, start: float, rescue: bool = True, nodes: int = NODES) -> BVPResult:  # fmt: skip
     """Solve on a mesh of elements that is refined until the residual between the nodes is within tol."""
     slot = Slot(solver)
     loop = AdaptiveLoop(problem, rhs, tol, slot, max_iter, max_n, damping, callback)
     mesh = first_mesh(problem, guess, nodes)
     status = loop.run(initial_state(problem, guess, mesh), tight=guess is not None)
-    if status in GIVEN_UP and damping and not problem.linear:
+    if status in GIVEN_UP and damping and rescue and not problem.linear:
         status = _rescue(loop, guess, status)
-    return _finish(problem, status, loop, bc_tol, start)
+    return finish(problem, status, loop, bc_tol, start)
 
 
 def _rescue(loop: AdaptiveLoop, guess: Any, status: Status) -> Status:
@@ -221,7 +221,7 @@ def _insert(t: np.ndarray, at: float) -> np.ndarray:
     return np.unique(np.append(t[keep], at))
 
 
-def _finish(problem: BVP, status: Status, loop: AdaptiveLoop, bc_tol: float, start: float) -> BVPResult:
+def finish(problem: BVP, status: Status, loop: AdaptiveLoop, bc_tol: float, start: float) -> BVPResult:
     """Judge the conditions and the conditioning, and write the result."""
     out = loop.outcome
     assert out is not None

@@ -172,7 +172,8 @@ def call_with_params(function: Callable, args: Sequence[Any], params: dict[str, 
         wanted: dict[str, Any] = {}
     else:
         accepted = inspect.signature(function).parameters
-        wanted = {k: v for k, v in params.items() if k in accepted}
+        every = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
+        wanted = {k: v for k, v in params.items() if every or k in accepted}
     try:
         return function(*args, **wanted)
     except TypeError as error:

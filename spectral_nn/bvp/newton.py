@@ -58,11 +58,13 @@ def linear_step(problem: BVP, evaluation: Evaluation, slot: Any) -> tuple[Any, S
 
 
 def newton(problem: BVP, state: State, rhs: Any, dtype: Any, slot: Any, *, tol: float, max_iter: int, damping: bool = True, boldest: float = SMALLEST_DAMPING,
-           callback: Callable[[NewtonRecord], Any] | None = None, done: int = 0) -> NewtonOutcome:  # fmt: skip
+           callback: Callable[[NewtonRecord], Any] | None = None, done: int = 0,
+           deflation: Any = None) -> NewtonOutcome:  # fmt: skip
     """Iterate from a state until the step is below ``tol`` relative to the solution.
 
     A linear problem takes one step. ``done`` counts iterations made before, on other meshes. Where the monotonicity test
     would cut a step below ``boldest``, that step is taken nevertheless if ``boldest`` is above `SMALLEST_DAMPING`.
+    ``deflation`` turns steps and corrections of the problem into those of the deflated one (see `deflation.Deflation`).
     """
     try:
         now = evaluate(problem, state, rhs, dtype)
@@ -80,6 +82,8 @@ def newton(problem: BVP, state: State, rhs: Any, dtype: Any, slot: Any, *, tol: 
             out.converged, out.reason = True, "converged"
             out.records.append(NewtonRecord(iteration, 0.0, 1.0, 0.0, state.mesh.x.size))
             return out
+        if deflation is not None:
+            step = deflation.step(now.state, step)
         scale = _scale(now.state, step)
         size = _norm(step, scale)
         factor = 1.0 if previous is None or not damping else min(1.0, _predicted(previous, step, size, scale))
@@ -92,7 +96,7 @@ def newton(problem: BVP, state: State, rhs: Any, dtype: Any, slot: Any, *, tol: 
             out.records.append(NewtonRecord(iteration, size, 1.0, 0.0, state.mesh.x.size))
             out.converged, out.reason = True, "converged"
             break
-        trial, correction, contraction, factor = _search(problem, now, step, size, scale, factor, kept, rhs, dtype, damping, boldest)
+        trial, correction, contraction, factor = _search(problem, now, step, size, scale, factor, kept, rhs, dtype, damping, boldest, deflation)
         if trial is None:
             out.evaluation, out.reason = now, "diverged"
             return out
@@ -127,7 +131,7 @@ def evaluate_known(ev: Evaluation, state: State) -> Evaluation:
     return replace(ev, state=state, residual=residual.reshape(ev.residual.shape), fields=fields)
 
 
-def _search(problem, now, step, size, scale, factor, kept, rhs, dtype, damping, boldest):
+def _search(problem, now, step, size, scale, factor, kept, rhs, dtype, damping, boldest, deflation):
     """Shorten (or lengthen once) the step until the natural monotonicity test holds."""
     system, factors = kept
     lengthened = False
@@ -141,6 +145,8 @@ def _search(problem, now, step, size, scale, factor, kept, rhs, dtype, damping, 
             continue
         x, _ = factors.solve(same_scaling(system, trial, 1.0 - factor))
         correction = unpack(x, now.state.mesh, now.state.lam.size, system.S)
+        if deflation is not None:
+            correction = deflation.correction(now.state, trial.state, step, correction)
         correction_norm = _norm(correction, scale)
         contraction = correction_norm / size
         if not damping or SMALLEST_DAMPING < factor <= boldest:

@@ -256,7 +256,8 @@ class BVP:
         unknowns: list[Any] = [t.unknown(j) for j in range(len(self.names))]
         scalars = {n: t.parameter(i) for i, n in enumerate(self.params)}
         args = [tuple(unknowns)] if self._as_tuple else unknowns
-        if before and _n_positional(function) == len(args):
+        named = inspect.signature(function).parameters
+        if before and _n_positional(function) == len(args) + sum(n in named for n in scalars):
             before = []  # bc=lambda u: … without x is as clear
         result = as_list(call_with_params(function, [*before, *args], scalars, name))
         return [t.condition(e, f"{name}[{i}]" if len(result) > 1 else name) for i, e in enumerate(result)]
@@ -331,8 +332,11 @@ def _check_breakpoints(breakpoints: Any, domain: tuple[float, float]) -> tuple[f
 
 
 def _n_positional(function: Callable) -> int:
+    found = inspect.signature(function).parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in found):
+        return -1
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(p.kind in kinds and p.default is p.empty for p in inspect.signature(function).parameters.values())
+    return sum(p.kind in kinds and p.default is p.empty for p in found)
 
 
 def _unknown_names(op: Callable, params: tuple[str, ...], unknowns: int | None) -> tuple[tuple[str, ...], bool]:

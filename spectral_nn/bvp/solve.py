@@ -20,7 +20,7 @@ def solve_bvp(op: Callable, domain: Sequence[float] = (-1.0, 1.0), lbc: Any = No
               rhs: Any = 0.0, guess: Any = None, params: dict[str, Any] | None = None, breakpoints: Sequence[float] = (),
               unknowns: int | None = None, tol: float = 1e-10, bc_tol: float | None = None, method: str = "auto",
               linear_solver: Any = "auto", max_iter: int = 60, max_n: int = 200_000, damping: bool = True,
-              verbose: int = 0, callback: Callable | None = None, raise_on_failure: bool = False) -> BVPResult:  # fmt: skip
+              rescue: bool = True, verbose: int = 0, callback: Callable | None = None, raise_on_failure: bool = False) -> BVPResult:  # fmt: skip
     """Solve a two-point boundary value problem to spectral accuracy.
 
     Parameters
@@ -50,6 +50,8 @@ def solve_bvp(op: Callable, domain: Sequence[float] = (-1.0, 1.0), lbc: Any = No
         Points in all, default 200 000.
     damping : bool
         Affine-invariant damping of Newton's method (P. Deuflhard 2004), default True.
+    rescue : bool
+        Where Newton's method fails, try a finer first mesh, bolder steps, marching or a homotopy, default True.
     verbose : {0, 1, 2}
         0: silent; 1: prints the result; 2: prints a line for each Newton step, too.
     callback : callable, optional
@@ -77,13 +79,13 @@ def solve_bvp(op: Callable, domain: Sequence[float] = (-1.0, 1.0), lbc: Any = No
     """
     problem = BVP(op, domain, lbc, rbc, bc, params=params, unknowns=unknowns, breakpoints=breakpoints)
     return solve(problem, rhs=rhs, guess=guess, tol=tol, bc_tol=bc_tol, method=method, linear_solver=linear_solver,
-                 max_iter=max_iter, max_n=max_n, damping=damping, verbose=verbose, callback=callback,
+                 max_iter=max_iter, max_n=max_n, damping=damping, rescue=rescue, verbose=verbose, callback=callback,
                  raise_on_failure=raise_on_failure)  # fmt: skip
 
 
 def solve(problem: BVP, *, rhs: Any = None, guess: Any = None, tol: float = 1e-10, bc_tol: float | None = None,
           method: str = "auto", linear_solver: Any = "auto", max_iter: int = 60, max_n: int = 200_000, damping: bool = True,
-          verbose: int = 0, callback: Callable | None = None, raise_on_failure: bool = False) -> BVPResult:  # fmt: skip
+          rescue: bool = True, verbose: int = 0, callback: Callable | None = None, raise_on_failure: bool = False) -> BVPResult:  # fmt: skip
     """`BVP.solve`: check the options, choose the discretization, solve."""
     start = time.perf_counter()
     rhs = problem.rhs if rhs is None else rhs
@@ -104,7 +106,8 @@ def solve(problem: BVP, *, rhs: Any = None, guess: Any = None, tol: float = 1e-1
     else:
         from .adapt import solve_mesh
 
-        result = solve_mesh(problem, guess=guess, max_iter=max_iter, damping=damping, callback=watch, **options)
+        result = solve_mesh(problem, guess=guess, max_iter=max_iter, damping=damping, callback=watch,
+                            rescue=rescue, **options)  # fmt: skip
     if verbose:
         print(result)
     if raise_on_failure and not result.success:
