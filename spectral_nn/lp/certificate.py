@@ -38,6 +38,8 @@ def finish(
     if reduction.null is not None and reduction.null.shape[1]:
         x = x - reduction.null @ (reduction.null.T @ x)
     P = stacked.program
+    if P.inequalities is not None and not len(outcome.mu):  # one point was left, no inequality had a say
+        outcome.mu = np.zeros(len(P.inequalities.h))
     r = P.A @ x - P.b
     fun = problem.objective(x)
     gap, dual_fun, unit = _gap(problem, P, r, x, xd, outcome, length, log_value, fun)
@@ -113,7 +115,7 @@ def _gap(
     with np.errstate(over="ignore"):
         unit = float(np.exp(log_value - math.log(length)))
         dual_fun = fun - gap * float(np.exp(log_value))
-    if not y.any() and value <= 1e-13:
+    if not y.any() and value <= 1e-13 and P.Q is None and P.q is None:
         return value, dual_fun, unit
     return (gap / size if size > 0 else 0.0), dual_fun, unit
 

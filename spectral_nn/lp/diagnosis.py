@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .problem import LpProblem
 
 FEASIBILITY_TOL = 1e-8  # a violation that no x can avoid, relative to the right-hand sides
-DESCENT_TOL = 1e-9  # slope of a direction of descent in the box |d| <= 1, relative to |q|
+DESCENT_TOL = 1e-6  # slope of a direction of descent in the box |d| <= 1, relative to |q|
 
 
 def diagnose(problem: LpProblem, result: LpResult, began: float) -> LpResult:
@@ -122,13 +122,19 @@ def _descent_forever(problem: LpProblem) -> np.ndarray | None:
     fixed += [matrix for matrix in (problem.Q, problem.E) if matrix is not None]
     if problem.ridge:
         return None
-    norms = [_homogeneous(term) for term in problem.terms if term.kind == "norm" and term.weight > 0]
     size = float(np.abs(problem.q).max())
+    norms = [_homogeneous(term, size) for term in problem.terms if term.kind == "norm" and term.weight > 0]
     low, high = np.full(problem.n, -1.0), np.full(problem.n, 1.0)
     if problem.lb is not None:
         low[np.isfinite(problem.lb)] = 0.0
     if problem.ub is not None:
         high[np.isfinite(problem.ub)] = 0.0
+    boxed = low == high
+    if boxed.all():
+        return None
+    if boxed.any():  # bounded on both sides: d = 0 there, which an interior point cannot do by bounds
+        fixed.append(np.eye(problem.n)[boxed])
+        low[boxed], high[boxed] = -1.0, 1.0
     E = np.vstack([m.toarray() if sp.issparse(m) else m for m in fixed]) if fixed else None
     inner = LpProblem(
         norms,
@@ -145,16 +151,29 @@ def _descent_forever(problem: LpProblem) -> np.ndarray | None:
 
     answer = solve_problem(inner, None, None, 1e-8, 100, "cholesky", None, 0, None, look_further=False)
     d = answer.x
-    if not np.isfinite(d).all() or inner.objective(d) > -1e-7:
+    if not np.isfinite(d).all() or inner.objective(d) > -DESCENT_TOL:
         return None
-    return d
+    return d if _violation(inner, d) <= DESCENT_TOL * -inner.objective(d) else None
 
 
-def _homogeneous(term: Any) -> Any:
-    """The term with b = 0."""
+def _violation(problem: LpProblem, d: np.ndarray) -> float:
+    worst = 0.0
+    if problem.E is not None:
+        worst = float(np.abs(problem.E @ d).max(initial=0.0))
+    if problem.G is not None:
+        rows = np.isfinite(problem.h)
+        worst = max(worst, float((problem.G @ d)[rows].max(initial=0.0)))
+    for bound, sign in ((problem.lb, -1.0), (problem.ub, 1.0)):
+        if bound is not None:
+            worst = max(worst, float((sign * (d - bound)).max(initial=0.0)))
+    return worst
+
+
+def _homogeneous(term: Any, size: float) -> Any:
+    """The term with b = 0, divided by `size`."""
     from .problem import LpTerm
 
-    return LpTerm(term.A, 0.0, term.p, term.weight, term.kind, term.row_weights, term.groups)
+    return LpTerm(term.A, 0.0, term.p, term.weight / size, term.kind, term.row_weights, term.groups)
 
 
 def _empty(

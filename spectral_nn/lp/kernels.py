@@ -16,7 +16,7 @@ MAX_TRIALS = 40  # bisection-safeguarded Newton steps of a line search; 4 to 6 i
 PROX_STEPS = 60  # scalar Newton steps, monotone; 5 to 10 is usual
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, error_model="numpy", inline="always")
 def power(a, e):
     """a**e for a >= 0, with the exponents people use by multiplication."""
     if e == 1.0:
@@ -36,7 +36,7 @@ def power(a, e):
     return math.pow(a, e)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def norm(v, lo, hi, p):
     """||v[lo:hi]||_p."""
     top = 0.0
@@ -52,7 +52,7 @@ def norm(v, lo, hi, p):
     return top * math.pow(total, 1.0 / p)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def largest(v, lo, hi):
     """max |v[lo:hi]|."""
     top = 0.0
@@ -63,7 +63,7 @@ def largest(v, lo, hi):
     return top
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def values(v, ptr, p, c, kind, out):
     """The value of each group at v into `out`."""
     for g in range(ptr.size - 1):
@@ -71,7 +71,7 @@ def values(v, ptr, p, c, kind, out):
         out[g] = c[g] * size if kind[g] == 0 else c[g] * math.pow(size, p[g])
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def conjugate_values(y, ptr, p, c, kind, out):
     """The value of each group's convex conjugate at y; for a norm, ||y||_q / c (its conjugate is 0 up to 1)."""
     for g in range(ptr.size - 1):
@@ -85,7 +85,7 @@ def conjugate_values(y, ptr, p, c, kind, out):
             out[g] = c[g] * (p[g] - 1.0) * math.pow(size / (c[g] * p[g]), q)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def units(r, y, ptr, pc, p, c, kind, floor, unit_r, unit_y, size_y, lead):
     """Scales of r and y per group in which the group's curve is y = |r|^(pc - 1), and which of the two leads.
 
@@ -127,14 +127,14 @@ def units(r, y, ptr, pc, p, c, kind, floor, unit_r, unit_y, size_y, lead):
             size_y[g] = unit_y[g] if unit_y[g] > 0.0 else 1.0
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def smoothed_point(rho, kappa, p):
     """The rho^ of the point (rho^, kappa^) near (rho, kappa) on the curve of a smoothed norm, eps = 1.
 
-    The curve is kappa = (rho / (rho^p + 1)^(1/p))^(p-1), and rho^ + w kappa^ = rho + w kappa with w = 100, which lets
-    kappa decide where rho is of order 1: a norm on its way to 0 is led by its dual.
+    The curve is kappa = (rho / (rho^p + 1)^(1/p))^(p-1), and rho^ + w kappa^ = rho + w kappa with w = 100 max(1, rho), which lets
+    kappa decide unless it is within a percent of 1: a norm on its way to 0 is led by its dual.
     """
-    weight = 100.0
+    weight = 100.0 * max(1.0, rho)
     target = rho + weight * min(kappa, 1.0)
     lo, hi = 0.0, target
     for _ in range(60):
@@ -148,14 +148,14 @@ def smoothed_point(rho, kappa, p):
     return hi
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def smoothed(rho, p):
     """(rho^p + 1)^(1/p)."""
     top = max(rho, 1.0)
     return top * math.pow(math.pow(rho / top, p) + math.pow(1.0 / top, p), 1.0 / p)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def linearize(r, y, ptr, pc, unit_r, unit_y, size_y, lead, slope_floor, smallest, d, t, g_hat, share, shift):
     """Newton's linear model of every row: y_new = t + d * dr.
 
@@ -230,7 +230,7 @@ def linearize(r, y, ptr, pc, unit_r, unit_y, size_y, lead, slope_floor, smallest
         shift[g] = moved
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, error_model="numpy", inline="always")
 def prox(z, w, q):
     """The a >= 0 with a^(q-1) + w a = z >= 0, q > 2: convex and increasing, so Newton from above is monotone."""
     if z == 0.0:
@@ -245,9 +245,11 @@ def prox(z, w, q):
     return max(a, 0.0)
 
 
-@njit(cache=True)
-def line_search(v, dv, ptr, p, c, kind, linear, quadratic, s, ds, tau, longest, accuracy):
+@njit(cache=True, error_model="numpy")
+def line_search(v, dv, ptr, p, c, kind, floor, linear, quadratic, s, ds, tau, longest, accuracy):
     """argmin over t in (0, longest] of sum_g term_g(v + t dv) + linear t + quadratic t^2/2 - tau sum log(s + t ds).
+
+    Norms are smoothed by `floor` (G,): (||v||^p + floor^p)^(1/p).
 
     The derivative of a p-th power is a (p-1)-th power: its (p-1)-th root is nearly linear in t, and the Illinois
     variant of regula falsi on that root finds the zero in a few steps, where Newton on the derivative itself would
@@ -258,7 +260,7 @@ def line_search(v, dv, ptr, p, c, kind, linear, quadratic, s, ds, tau, longest, 
     for g in range(p.size):
         largest_p = max(largest_p, p[g])
     e = 1.0 / (largest_p - 1.0)
-    d = _line_slope(v, dv, 0.0, ptr, p, c, kind, linear, quadratic, s, ds, tau)
+    d = _line_slope(v, dv, 0.0, ptr, p, c, kind, floor, linear, quadratic, s, ds, tau)
     if not d < 0.0:
         return 0.0
     goal = accuracy * math.pow(-d, e)
@@ -268,7 +270,7 @@ def line_search(v, dv, ptr, p, c, kind, linear, quadratic, s, ds, tau, longest, 
     side = 0
     t = min(1.0, longest)
     for _ in range(MAX_TRIALS):
-        d = _line_slope(v, dv, t, ptr, p, c, kind, linear, quadratic, s, ds, tau)
+        d = _line_slope(v, dv, t, ptr, p, c, kind, floor, linear, quadratic, s, ds, tau)
         f = math.pow(abs(d), e)
         if f <= goal:
             return t
@@ -295,19 +297,19 @@ def line_search(v, dv, ptr, p, c, kind, linear, quadratic, s, ds, tau, longest, 
     return lo if lo > 0.0 else t
 
 
-@njit(cache=True)
-def _line_slope(v, dv, t, ptr, p, c, kind, linear, quadratic, s, ds, tau):
+@njit(cache=True, error_model="numpy")
+def _line_slope(v, dv, t, ptr, p, c, kind, floor, linear, quadratic, s, ds, tau):
     slope = linear + quadratic * t
     for g in range(ptr.size - 1):
         lo, hi, e = ptr[g], ptr[g + 1], p[g]
-        top = 0.0
+        top = floor[g]
         for i in range(lo, hi):
             a = abs(v[i] + t * dv[i])
             if a > top:
                 top = a
         if top == 0.0 or c[g] == 0.0:
             continue
-        s0, s1 = 0.0, 0.0
+        s0, s1 = math.pow(floor[g] / top, e) if floor[g] > 0.0 else 0.0, 0.0
         for i in range(lo, hi):
             u = (v[i] + t * dv[i]) / top
             a = abs(u)
@@ -323,7 +325,7 @@ def _line_slope(v, dv, t, ptr, p, c, kind, linear, quadratic, s, ds, tau):
     return slope
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def fenchel_gap(r, y, theta, ptr, p, c, kind):
     """sum_g term_g(r) + conjugate_g(theta y) - theta r'y: a sum of nonnegative numbers, 0 at the optimum.
 
@@ -349,7 +351,7 @@ def fenchel_gap(r, y, theta, ptr, p, c, kind):
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def scale_rows(A, w, lo, hi, out):
     """out[i - lo] = w[i] * A[i]."""
     for i in range(lo, hi):
@@ -357,7 +359,7 @@ def scale_rows(A, w, lo, hi, out):
             out[i - lo, j] = w[i] * A[i, j]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def gram_pattern(indptr, indices, colptr, rows, n):
     """Column pointers and row indices of the lower triangle of A'A; A by rows (indptr, indices) and by columns."""
     mark = np.full(n, -1, np.int64)
@@ -388,7 +390,7 @@ def gram_pattern(indptr, indices, colptr, rows, n):
     return out_ptr, out
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def gram_values(indptr, indices, data, colptr, rows, coldata, d, n, out_ptr, out_rows, out):
     """Numeric phase of A' diag(d) A on the pattern of :func:`gram_pattern` (Gustavson's row-merging product)."""
     work = np.zeros(n)
@@ -406,7 +408,7 @@ def gram_values(indptr, indices, data, colptr, rows, coldata, d, n, out_ptr, out
                 work[indices[k]] = 0.0
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def group_sums(indptr, indices, data, w, ptr, out):
     """out[g] += sum over the group's rows of w_i * (row i of the CSR matrix)."""
     for g in range(ptr.size - 1):
@@ -415,7 +417,7 @@ def group_sums(indptr, indices, data, w, ptr, out):
                 out[g, indices[k]] += w[i] * data[k]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def step_to_boundary(s, ds):
     """Largest t <= 1 with s + t ds >= 0, for s > 0."""
     t = 1.0
@@ -425,7 +427,7 @@ def step_to_boundary(s, ds):
     return t
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def barrier_rows(s, mu, primal, tau, correction, w, t):
     """Newton's linear model of the rows G x + s = h, s mu = tau: mu_new = t + w G dx; `primal` is G x + s - h."""
     for i in range(s.size):

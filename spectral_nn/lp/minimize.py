@@ -125,10 +125,16 @@ def solve_problem(
         if reduction.contradiction is not None:
             return impossible(problem, {"eq": reduction.contradiction}, began)
     length, log_value = _in_units(reduction.program)
+    rows = reduction.program.inequalities
+    if rows is not None and reduction.program.A.shape[1] == 0:  # the equalities leave one point
+        if float((-rows.h).max(initial=0.0)) > 1e-9 * (1.0 + float(np.abs(reduction.x(np.zeros(0))).max(initial=0.0))):
+            return diagnose(problem, impossible(problem, {}, began), began)
+        reduction.program.inequalities = None
 
     def new() -> Newton:
         program = reduction.program.scaled(length, log_value)
-        return Newton(program, System(program, solver), tol_inside, max_iter, callback, log, _floors(program))
+        floors, reach = _floors(program)
+        return Newton(program, System(program, solver), tol_inside, max_iter, callback, log, floors, reach)
 
     tol_inside = tol
     if stacked.program.solo and problem.terms[0].kind == "power":
@@ -188,19 +194,20 @@ def _in_units(program: Program) -> tuple[float, float]:
     return length, log_value
 
 
-def _floors(program: Program) -> np.ndarray:
-    """The least size each term's residual is taken to have at the start, from the size x must have somewhere."""
+def _floors(program: Program) -> tuple[np.ndarray, float]:
+    """The least size each term's residual is taken to have at the start, and the size x must have somewhere."""
     groups = len(program.p)
     if program.solo:
-        return np.zeros(groups)
+        return np.zeros(groups), 0.0
     A = program.A
     squares = np.asarray((A * A).sum(axis=1)).ravel() if sp.issparse(A) else np.einsum("ij,ij->i", A, A)
     counts = np.diff(program.ptr)
-    rows = np.array([math.sqrt(squares[lo:hi].sum()) for lo, hi in zip(program.ptr[:-1], program.ptr[1:], strict=True)])
-    right = np.array([kernels.norm(program.b, lo, hi, 2.0) for lo, hi in zip(program.ptr[:-1], program.ptr[1:], strict=True)])
+    spans = list(zip(program.ptr[:-1], program.ptr[1:], strict=True))
+    rows = np.array([math.sqrt(squares[lo:hi].sum()) for lo, hi in spans])
+    right = np.array([kernels.norm(program.b, lo, hi, 2.0) for lo, hi in spans])
     reach = float(np.max(np.divide(right, rows, out=np.zeros(groups), where=rows > 0), initial=0.0)) or 1.0
     floors = 0.1 * reach * rows
-    return np.where((floors > 0) | (counts == 0), floors, 1.0)
+    return np.where((floors > 0) | (counts == 0), floors, 1.0), reach
 
 
 def _better_than_zero(newton: Newton, z: np.ndarray) -> bool:

@@ -24,7 +24,8 @@ from .program import Program
 from .result import LpStatus
 from .systems import System
 
-SLOPE_FLOOR = 1e-2  # times the gap: how flat dr/dy may become for p < 2; 1e-1 .. 1e-3 cost the same
+SLOPE_FLOOR = 0.1  # times the gap: how flat dr/dy may become for p < 2; 1 .. 0.01 cost about the same
+SLOPE_FLOOR_BARRIER = 1.0  # the same with inequalities: there rows may not lock before the slacks have settled
 SMALLEST_WEIGHT = 1e-14  # of the largest in its group, p > 2: keeps H positive definite when few rows carry it
 FIRST_LARGE, GROW = 4.0, 2.0  # homotopy for p > 2: p = 4, then p - 1 doubles
 FIRST_SMALL, GROW_DUAL = 1.5, 1.6  # homotopy for p < 2: p = 1.5, then q - 1 grows 1.6-fold
@@ -34,10 +35,12 @@ TO_BOUNDARY = 0.99
 SMOOTHING = 0.1  # of norms that vanish, relative to the gap
 SHRUNK = 0.1  # a norm below this fraction of its start may be on its way to 0
 EXACT_FIT = 64.0  # units of rounding of |A||x| + |b|
+EXACT_FIT_BARRIER = 1e4  # the same with inequalities: a barrier comes close to a zero optimum, not onto it
 RUNAWAY = 1e9  # in units of the data: far beyond, a linear term is leading to an unbounded problem
 WEAK_PIVOT = 1e-9  # of H at the start: condition numbers of A above about 1e4 are orthonormalized first ...
 WEAK_PIVOT_EXTREME = 1e-6  # ... above 1e3 where p < 1.4 or p > 10: there diag(d) adds its own ill-conditioning
 POOR_START = 0.3  # gap after the first step of a warm start above which the homotopy is used after all
+FAINT = 1e-9  # weight of inequality rows at the start: they only fix what the terms leave open
 LONGEST = 1e4  # step of a line search where a linear term may lead to infinity
 STALL = 6  # iterations without progress of the gap
 ROUNDING = 2.0**-52
@@ -72,15 +75,17 @@ class Newton:
         callback: Callable[[dict[str, float]], Any] | None = None,
         log: logging.Logger | None = None,
         floors: np.ndarray | None = None,
+        reach: float = 0.0,
     ) -> None:
         self.program, self.system = program, system
         self.tol, self.max_iter, self.callback, self.log = tol, max_iter, callback, log
         m, groups = len(program.b), len(program.p)
         self.d, self.t, self.g_hat = np.empty(m), np.empty(m), np.empty(m)
         self.unit_r, self.unit_y, self.floor = np.empty(groups), np.empty(groups), np.zeros(groups)
-        self.size_y = np.empty(groups)
+        self.size_y, self.no_floor = np.empty(groups), np.zeros(groups)
         self.lead, self.share, self.shift = np.empty(groups), np.empty(groups), np.empty(groups)
         self.group_values, self.reference = np.empty(groups), np.zeros(groups)
+        self.reach = reach
         self.floors = np.zeros(groups) if floors is None else floors
         self.history: list[dict[str, float]] = []
         self.rows = program.inequalities
@@ -114,7 +119,7 @@ class Newton:
             self.t[:] = per_row * self.r
         w = None
         if self.rows is not None:
-            w = np.full(len(self.rows.h), 1e-3 * max(float(self.d.mean()) if len(self.d) else 1.0, 1e-8))
+            w = np.full(len(self.rows.h), FAINT * max(float(self.d.mean()) if len(self.d) else 1.0, FAINT))
         self.system.factor(self.d, w)
         g = P.A.T @ self.t
         if P.q is not None:
@@ -193,7 +198,9 @@ class Newton:
             if waited > STALL * (1 if self.rows is None else 3) or not np.isfinite(gap) or self._runs_away():
                 status = LpStatus.STALLED
                 break
-            if not self._iterate(min(gap, 1.0)):
+            with np.errstate(all="ignore"):  # what overflows is found by the next gap
+                moved = self._iterate(min(gap, 1.0))
+            if not moved:
                 status = LpStatus.STALLED
                 break
         theta = self.theta
@@ -209,7 +216,8 @@ class Newton:
         size = np.abs(P.b).max(initial=0.0)
         if np.abs(self.r).max() > 1e-6 * size and size > 0:
             return False
-        noise = EXACT_FIT * ROUNDING * (np.abs(P.b) + abs(P.A) @ np.abs(self.z))
+        units = EXACT_FIT if self.rows is None else EXACT_FIT_BARRIER
+        noise = units * ROUNDING * (np.abs(P.b) + abs(P.A) @ np.abs(self.z))
         if not (np.abs(P.A @ self.z - P.b) <= noise.max(initial=0.0)).all():
             return False
         if self.rows is not None and (self.rows.times(self.z) > self.rows.h + self._feasibility()).any():
@@ -298,10 +306,13 @@ class Newton:
             self.r, self.y, P.ptr, self.pc, P.p, P.c, P.kind, self.floor, self.unit_r, self.unit_y, self.size_y, self.lead
         )
         kernels.linearize(
-            self.r, self.y, P.ptr, self.pc, self.unit_r, self.unit_y, self.size_y, self.lead, SLOPE_FLOOR, SMALLEST_WEIGHT,
+            self.r, self.y, P.ptr, self.pc, self.unit_r, self.unit_y, self.size_y, self.lead,
+            SLOPE_FLOOR if rows is None else SLOPE_FLOOR_BARRIER, SMALLEST_WEIGHT,
             self.d, self.t, self.g_hat, self.share, self.shift,
         )  # fmt: skip
         w = None if rows is None else self.mu / self.s
+        if w is not None and not np.isfinite(w).all():
+            return False
         U, k = self._rank_one()
         if system.factor(self.d, w, U) and k is not None:
             group = np.repeat(np.arange(len(P.p)), np.diff(P.ptr))
@@ -390,7 +401,7 @@ class Newton:
         if len(ds):
             longest = min(1.0, TO_BOUNDARY * kernels.step_to_boundary(s, ds))
         step = kernels.line_search(
-            self.r, dr, P.ptr, p, c, kind, linear, quadratic, s, ds, tau, longest, ACCURACY
+            self.r, dr, P.ptr, p, c, kind, self.floor, linear, quadratic, s, ds, tau, longest, ACCURACY
         )
         if len(ds) and self.infeasible:
             # while constraints are violated the direction need not descend: it leads to feasibility
@@ -414,7 +425,7 @@ class Newton:
             c = np.where(self.unit_y > 0, self.unit_r * self.unit_y ** (1 - q) / q, 0.0)
         one = np.ones(len(q), np.int64)
         step = kernels.line_search(
-            self.y, dy, P.ptr, q, c, one, linear, quadratic, mu, dmu, tau, longest, ACCURACY
+            self.y, dy, P.ptr, q, c, one, self.no_floor, linear, quadratic, mu, dmu, tau, longest, ACCURACY
         )
         if self.dual_infeasible:
             step = max(step, min(1.0, longest))
@@ -457,8 +468,8 @@ class Newton:
         rows, P = self.rows, self.program
         assert rows is not None
         slack = rows.h - rows.times(self.z)
-        size = max(float(np.abs(slack).max(initial=0.0)), 1e-8)
-        self.s = np.maximum(slack, 1e-2 * size)
+        size = max(float(np.abs(slack).max(initial=0.0)), self.reach, float(np.abs(self.z).max(initial=0.0)))
+        self.s = np.maximum(slack, 1e-2 * (size or 1.0))
         self.primal = rows.times(self.z) + self.s - rows.h
         kernels.values(self.r, P.ptr, P.p, P.c, P.kind, self.group_values)
         level = max(abs(float(self.group_values.sum()) + P.smooth_part(self.z)), 1e-8)

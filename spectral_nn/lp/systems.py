@@ -168,6 +168,8 @@ class _DenseGram:
     def __call__(self, d: np.ndarray, w: np.ndarray | None) -> np.ndarray:
         n = self.buffer.shape[1]
         H = np.zeros((n, n), order="F")
+        if n == 0:
+            return H
         self._add(H, self.program.A, np.sqrt(d))
         if w is not None:
             self._add(H, self.G, np.sqrt(w))
