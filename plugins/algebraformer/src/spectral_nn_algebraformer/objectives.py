@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import data, encode
+from . import data, denoise, encode, spd
+from .models.denoiser import band_loss
 from .recipe import Recipe, check_known
 from .reference import reference
 
@@ -99,7 +100,141 @@ class OperatorObjective(Objective):
         return out
 
 
-OBJECTIVES: dict[str, type[Objective]] = {"operator": OperatorObjective}
+class IterateObjective(OperatorObjective):
+    """For the looped stack: one right-hand side, the error of every iterate."""
+
+    def batch(self, split: str, start: int, count: int, n: int) -> Batch:
+        out = super().batch(split, start, count, n)
+        out["x"] = out["x"][:, :, 0]
+        out["c"] = (out["M"].double() @ out["x"].double()[..., None]).squeeze(-1).float()
+        return out
+
+    def stages(self, network: nn.Module, batch: Batch, loops: int) -> list[Tensor]:
+        x, weights = batch["x"], batch["weights"]
+        size = (x.square() * weights).sum(1)
+        iterates = network(batch["tokens"], batch["M"], batch["c"], loops)
+        return [((it - x).square() * weights).sum(1) / size for it in iterates]
+
+
+class SolutionObjective(Objective):
+    """For networks that map the system straight to its solution, as published: mean square of x / (its deviation).
+
+    The deviation is that of the training stream, and so are the units of tokens; `scaling` says what the tokens are:
+    "rows" (every equation divided by the norm of its row), "preconditioned" (M x = c of `encode`), or "global" (A and b
+    divided by one number each).
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        if recipe.data.scaling not in ("rows", "preconditioned", "global"):
+            raise ValueError(f"data.scaling: expected rows, preconditioned or global, got {recipe.data.scaling!r}")
+        self._units: dict[int, tuple[float, float, float]] = {}
+
+    def units(self, n: int) -> tuple[float, float, float]:
+        """Deviations of the entries of A, of b and of x over the first 1024 training samples."""
+        if n not in self._units:
+            A, b, x = self._systems(self.draw("train", 0, 1024), n)
+            self._units[n] = (float(A.std()), float(b.std()), float(x.std()))
+        return self._units[n]
+
+    def batch(self, split: str, start: int, count: int, n: int) -> Batch:
+        A, b, x = self._systems(self.draw(split, start, count), n)
+        size_A, size_b, size_x = self.units(n)
+        tokens = np.concatenate([np.swapaxes(A, 1, 2) / size_A, b[..., None] / size_b], axis=-1)
+        return {
+            "tokens": torch.from_numpy(tokens.astype(np.float32)),
+            "x": torch.from_numpy((x / size_x).astype(np.float32)),
+        }
+
+    def stages(self, network: nn.Module, batch: Batch, loops: int) -> list[Tensor]:
+        return [(network(batch["tokens"]) - batch["x"]).square().mean(1)]
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """The mean square error."""
+        return self.stages(network, batch, 1)[0].mean()
+
+    def measures(self, network: nn.Module, batch: Batch, loops: int) -> dict[str, float]:
+        """Mean square error in units of the deviation, and the median relative error."""
+        with torch.no_grad():
+            x, answer = batch["x"].double(), network(batch["tokens"]).double()
+        relative = (answer - x).norm(dim=1) / x.norm(dim=1)
+        return {"error": float(relative.median()), "mse": float((answer - x).square().mean())}
+
+    def _systems(self, random: data.Draw, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rows = self.recipe.data.rows
+        A, b = data.systems(self.family, n, random, rows)
+        b = b[:, :, 0]
+        x = np.linalg.solve(A, b[..., None])[..., 0]
+        if self.recipe.data.scaling == "preconditioned":
+            encoded = encode.precondition(A, rows)
+            A, b = encoded.M, (encoded.P @ b[..., None])[..., 0]
+        elif self.recipe.data.scaling == "rows":
+            size = np.linalg.norm(A, axis=2)
+            A, b = A / size[..., None], b / size
+        return A, b, x
+
+
+class NoiseObjective(Objective):
+    """For the denoiser: the error of u in units of max |u|, and the likelihood of that error under the band."""
+
+    def batch(self, split: str, start: int, count: int, n: int) -> Batch:
+        random = self.draw(split, start, count)
+        A, b = data.systems(self.family, n, random)
+        b = b[:, :, 0]
+        x = np.linalg.solve(A, b[..., None])[..., 0]
+        low, high = np.log(self.recipe.data.noise)
+        sigma = np.exp(low + (high - low) * random.uniforms[:, 14])
+        noisy = denoise.add_noise(A, b, sigma, self.recipe.seed, split, start)
+        readings = denoise.read(*noisy, sigma)
+        modes = self.recipe.model.get("modes", 32)
+        parts = {"readings": readings.readings, "log_sigma": readings.log_sigma, "ends": readings.ends}
+        parts["x"] = x / readings.unit
+        return {
+            **{k: torch.from_numpy(v.astype(np.float32)) for k, v in parts.items()},
+            **{f"table.{k}": torch.from_numpy(v) for k, v in denoise.tables(n, modes).items()},
+        }
+
+    def stages(self, network: nn.Module, batch: Batch, loops: int) -> list[Tensor]:
+        return [self._answer(network, batch)[0]]
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Power mean of the error over the noise, and the likelihood of the band."""
+        relative, log_band, error = self._answer(network, batch)
+        over_noise = relative / torch.exp(2.0 * batch["log_sigma"][:, 0])
+        power = self.recipe.train.power
+        likelihood = band_loss(log_band, error.detach()).mean()
+        return torch.log((over_noise + 1e-8).pow(power).mean()) / power + 0.3 * likelihood
+
+    def _answer(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        tables = {k[6:]: v for k, v in batch.items() if k.startswith("table.")}
+        u, log_band = network(batch["readings"], batch["log_sigma"], batch["ends"], tables)
+        x = batch["x"]
+        error = u - x
+        return error.square().sum(1) / x.square().sum(1), log_band, error / u.detach().abs().amax(1, keepdim=True)
+
+
+class SpdObjective(Objective):
+    """For linear transformers: symmetric positive definite systems of a prescribed condition number, or A'DA."""
+
+    def batch(self, split: str, start: int, count: int, n: int) -> Batch:
+        d = self.recipe.data
+        index = start % d.samples if split == "train" and d.samples else start
+        A, b, x = spd.systems(self.recipe.seed, split, index, count, n, d.kappa, d.p)
+        return {k: torch.from_numpy(v.astype(np.float32)) for k, v in (("A", A), ("b", b), ("x", x))}
+
+    def stages(self, network: nn.Module, batch: Batch, loops: int) -> list[Tensor]:
+        x = batch["x"]
+        answers = network(batch["A"], batch["b"])
+        return [(answers[-1] - x).square().sum(1) / x.square().sum(1)]
+
+
+OBJECTIVES: dict[str, type[Objective]] = {
+    "operator": OperatorObjective,
+    "iterate": IterateObjective,
+    "solution": SolutionObjective,
+    "noise": NoiseObjective,
+    "spd": SpdObjective,
+}
 
 
 def make_objective(recipe: Recipe) -> Objective:

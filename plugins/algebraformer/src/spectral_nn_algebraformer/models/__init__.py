@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 #: kind -> (module, class, config class)
 KINDS: dict[str, tuple[str, str, str]] = {
     "green": ("green", "GreenAlgebraformer", "GreenConfig"),
+    "residual": ("residual", "ResidualAlgebraformer", "ResidualConfig"),
+    "algebraformer": ("algebraformer", "Algebraformer", "AlgebraformerConfig"),
+    "recurrent": ("recurrent", "Recurrent", "RecurrentConfig"),
+    "flattened": ("flattened", "Flattened", "FlattenedConfig"),
+    "denoiser": ("denoiser", "Denoiser", "DenoiserConfig"),
+    "linear_transformer": ("linear_transformer", "LinearTransformer", "LinearTransformerConfig"),
 }
 
 

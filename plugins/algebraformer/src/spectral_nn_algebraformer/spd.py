@@ -1,0 +1,72 @@
+"""Symmetric positive definite systems: of prescribed condition number, and the Hessians of l_p Newton steps.
+
+Everything is scaled to largest eigenvalue about 1 and solutions of norm about 1, which is also what the solver does to
+systems that users bring (`normalize`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .data import stream_key
+
+#: Set in the key of these streams, which the streams of `data` and of noise leave clear.
+_SPD_BIT = 1 << 62
+
+
+def systems(
+    seed: int,
+    split: str,
+    start: int,
+    count: int,
+    n: int,
+    kappa: tuple[float, ...] = (),
+    p: tuple[float, ...] = (),
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A (B, n, n), b (B, n), x (B, n) of samples start … start + count - 1.
+
+    With `p`, A = GᵀDG for Gaussian G (2n, n) and D = |r|^(p - 2) at the residuals of a point on the way from the
+    least-squares solution to the optimum; else eigenvalues log-uniform between 1/κ and 1 with both ends taken, κ
+    log-uniform in `kappa`, eigenvectors Haar.
+    """
+    A, x = np.empty((count, n, n)), np.empty((count, n))
+    for i in range(count):
+        key = stream_key(seed, split, start + i)
+        key[0] |= np.uint64(_SPD_BIT)
+        rng = np.random.Generator(np.random.Philox(key=key))
+        A[i] = _hessian(rng, n, p) if p else _prescribed(rng, n, kappa or (10.0, 10.0))
+        x[i] = rng.standard_normal(n)
+    A, _ = normalize(A)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    return A, (A @ x[..., None])[..., 0], x
+
+
+def normalize(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A over an upper bound of its largest eigenvalue, and the bound (B,): ‖A²‖_F^(1/2), which is tight for n small."""
+    square = A @ A
+    bound = np.sqrt(np.linalg.norm(square, axis=(-2, -1)))
+    return A / bound[..., None, None], bound
+
+
+def _prescribed(rng: np.random.Generator, n: int, kappa: tuple[float, ...]) -> np.ndarray:
+    low, high = np.log(min(kappa)), np.log(max(kappa))
+    log_kappa = rng.uniform(low, high) if high > low else low
+    position = rng.random(n)
+    position[: min(n, 2)] = (0.0, 1.0)[: min(n, 2)]
+    Q, R = np.linalg.qr(rng.standard_normal((n, n)))
+    Q *= np.sign(np.diag(R))
+    return (Q * np.exp(-log_kappa * position)) @ Q.T
+
+
+def _hessian(rng: np.random.Generator, n: int, p: tuple[float, ...]) -> np.ndarray:
+    exponent = p[int(rng.integers(len(p)))]
+    G, b = rng.standard_normal((2 * n, n)), rng.standard_normal(2 * n)
+    x = np.linalg.lstsq(G, b, rcond=None)[0]
+    r = b - G @ x
+    for _ in range(int(rng.integers(4))):  # a few damped Newton steps on
+        w = (np.abs(r) / np.abs(r).max() + 1e-3) ** (exponent - 2)
+        x = x + np.linalg.solve(G.T @ (w[:, None] * G), G.T @ (w * r)) / max(exponent - 1, 1)
+        r = b - G @ x
+    w = (np.abs(r) / np.abs(r).max() + 1e-2) ** (exponent - 2)
+    scale = 1 / np.sqrt(np.einsum("ij,i,ij->j", G, w, G))
+    return scale[:, None] * (G.T @ (w[:, None] * G)) * scale
