@@ -32,7 +32,7 @@ def unsupported_reason(solver: LinearSolver, A: Any, noise: Any) -> str:
     """Why the solver's traits rule A out, in words; empty if they do not."""
     traits, name, n = solver.traits, solver.name, A.shape[-1]
     if traits.sizes is not None and n not in traits.sizes:
-        return f"{name} takes systems of n = {', '.join(map(str, traits.sizes))}, got n = {n}"
+        return f"{name} takes systems of n = {_listed(traits.sizes)}, got n = {n}"
     if traits.max_size is not None and n > traits.max_size:
         return f"{name} takes systems up to n = {traits.max_size}, got n = {n}"
     dtype = "complex128" if np.dtype(A.dtype).kind == "c" else "float64"
@@ -168,6 +168,10 @@ class Application:
             raise TypeError(f"solve returned a {type(answer).__name__}, expected a LinearSolution")
         if np.shape(answer.x) != shape:
             raise TypeError(f"solve returned x of shape {np.shape(answer.x)}, expected {shape}")
+
+
+def _listed(sizes: tuple[int, ...]) -> str:
+    return ", ".join(map(str, sizes)) if len(sizes) <= 6 else f"{sizes[0]}, {sizes[1]}, …, {sizes[-1]}"
 
 
 def _join(real: LinearSolution, imag: LinearSolution) -> LinearSolution:

@@ -1,8 +1,8 @@
 """Numba: LU of batches of small dense matrices, in parallel over the batch.
 
-One matrix of n = 64 fits the first-level cache, and rows are contiguous, so the update loops below run at
-vector speed without blocking; a call to LAPACK per matrix would spend a third of its time outside of
-arithmetic.
+Columns are interchanged, not rows: the search for a pivot and the updates then run along contiguous rows, and the
+elimination does not depend on how rows are scaled (see `direct`). One matrix of n = 64 fits the first-level cache; a
+call to LAPACK per matrix would spend a third of its time outside of arithmetic.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from .._numba import njit, prange
 
 @njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
 def lu_factor_batch(a):
-    """Overwrite each a[k] (n, n) by L\\U of P a[k] (unit L below the diagonal).
+    """Overwrite each a[k] (n, n) by L\\U of a[k] Q, unit L below the diagonal, Q a product of interchanges.
 
-    Returns pivots (B, n) and (B,) the smallest of |pivot| / largest entry of its column in a[k]: 0 or NaN
-    says singular. (a holds transposes: a column of a[k] is a row of the system's matrix.)
+    Returns pivots (B, n) and (B,) the smallest of |pivot| / largest entry of its row in a[k]: 0 or NaN says
+    singular.
     """
     batch, n, _ = a.shape
     pivots = np.empty((batch, n), np.int64)
@@ -27,52 +27,70 @@ def lu_factor_batch(a):
         size = np.zeros(n)
         for i in range(n):
             for j in range(n):
-                size[j] = max(size[j], abs(m[i, j]))
+                size[i] = max(size[i], abs(m[i, j]))
         worst = np.inf
-        for c in range(n):
-            p = c
-            best = abs(m[c, c])
-            for i in range(c + 1, n):
-                if abs(m[i, c]) > best:
-                    best = abs(m[i, c])
-                    p = i
-            pivots[k, c] = p
-            if p != c:
-                for j in range(n):
-                    t = m[c, j]
-                    m[c, j] = m[p, j]
-                    m[p, j] = t
-            ratio = best / size[c] if size[c] > 0.0 else 0.0
-            if not ratio >= worst:
-                worst = ratio
-            if best == 0.0:
+        start = 0
+        while start < n:
+            stop = min(start + 4, n)
+            for c in range(start, stop):
+                for r in range(start, c):  # rows of the panel act on each other first
+                    f = m[c, r] / m[r, r] if m[r, r] != 0.0 else m[c, r] * 0.0
+                    m[c, r] = f
+                    for j in range(r + 1, n):
+                        m[c, j] -= f * m[r, j]
+                p = c
+                best = abs(m[c, c])
+                for j in range(c + 1, n):
+                    if abs(m[c, j]) > best:
+                        best = abs(m[c, j])
+                        p = j
+                pivots[k, c] = p
+                if p != c:
+                    for i in range(n):
+                        t = m[i, c]
+                        m[i, c] = m[i, p]
+                        m[i, p] = t
+                ratio = best / size[c] if size[c] > 0.0 else 0.0
+                if not ratio >= worst:
+                    worst = ratio
+            if stop - start < 4 or worst == 0.0:
+                start = stop
                 continue
-            inverse = 1.0 / m[c, c]
-            for i in range(c + 1, n):
-                f = m[i, c] * inverse
-                m[i, c] = f
-                if f != 0.0:
-                    for j in range(c + 1, n):
-                        m[i, j] -= f * m[c, j]
+            a0, a1, a2, a3 = m[start], m[start + 1], m[start + 2], m[start + 3]
+            s = start
+            i0, i1, i2, i3 = 1.0 / a0[s], 1.0 / a1[s + 1], 1.0 / a2[s + 2], 1.0 / a3[s + 3]
+            for i in range(stop, n):  # then all four on every row below, in one pass
+                row = m[i]
+                f0 = row[s] * i0
+                f1 = (row[s + 1] - f0 * a0[s + 1]) * i1
+                f2 = (row[s + 2] - f0 * a0[s + 2] - f1 * a1[s + 2]) * i2
+                f3 = (row[s + 3] - f0 * a0[s + 3] - f1 * a1[s + 3] - f2 * a2[s + 3]) * i3
+                row[s], row[s + 1], row[s + 2], row[s + 3] = f0, f1, f2, f3
+                for j in range(stop, n):
+                    row[j] -= f0 * a0[j] + f1 * a1[j] + f2 * a2[j] + f3 * a3[j]
+            start = stop
         smallest[k] = worst
     return pivots, smallest
 
 
-@njit(cache=True, parallel=True, fastmath={"contract"}, error_model="numpy")
+@njit(cache=True, parallel=True, fastmath={"contract", "reassoc"}, error_model="numpy")
 def lu_solve_batch(lu, pivots, b):
-    """Solve a[k]ᵀ x = b[k], b (B, n), with the factors of `lu_factor_batch`: Uᵀ Lᵀ P x = b."""
+    """Solve a[k] x = b[k], b (B, n), with the factors of `lu_factor_batch`."""
     batch, n, _ = lu.shape
     x = b.copy()
     for k in prange(batch):
         m = lu[k]
         y = x[k]
-        for i in range(n):  # Uᵀ is lower triangular; the row of U is contiguous
-            y[i] /= m[i, i]
-            for j in range(i + 1, n):
-                y[j] -= m[i, j] * y[i]
-        for i in range(n - 1, 0, -1):  # Lᵀ is unit upper triangular
+        for i in range(1, n):
+            s = y[i]
             for j in range(i):
-                y[j] -= m[i, j] * y[i]
+                s -= m[i, j] * y[j]
+            y[i] = s
+        for i in range(n - 1, -1, -1):
+            s = y[i]
+            for j in range(i + 1, n):
+                s -= m[i, j] * y[j]
+            y[i] = s / m[i, i]
         for c in range(n - 1, -1, -1):
             p = pivots[k, c]
             if p != c:

@@ -239,9 +239,7 @@ class _BatchLU:
         if self.by_kernel:
             from .dense_kernels import lu_factor_batch
 
-            self.lu = np.ascontiguousarray(np.swapaxes(A, 1, 2))  # as for one: Aᵀ is factored
-            if self.lu is A or np.shares_memory(self.lu, A):
-                self.lu = self.lu.copy()
+            self.lu = np.array(A, order="C")
             self.pivots, smallest = lu_factor_batch(self.lu)
             self.singular = ~(smallest > SUSPICIOUS_PIVOT)
             for k in map(int, np.flatnonzero(self.singular)):
