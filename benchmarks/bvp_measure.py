@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,9 @@ TARGET = 1e-9  # achieved error, relative to max(1, max |u|)
 SCIPY_STARTS = (11, 41)  # points of the first mesh
 SCIPY_MAX_NODES = 100_000
 PATIENCE = 1.0  # seconds of repeats of one solver on one problem
+
+#: Processor time: the wall's on an idle machine, and not that of other programs on a shared one.
+_clock = time.process_time
 
 #: COLNEW with compiled callbacks and analytic Jacobians at tolerance 1e-9, milliseconds: measured before this
 #: project on a machine of the same kind, not in this run. None: it fails.
@@ -64,6 +67,7 @@ class Row:
 
 
 def measure(problem: Problem, repeats: int = 5, scipy: bool = True) -> Row:
+    """One round: the best of a few repeats of either solver."""
     ours = _best(lambda: _ours(problem), repeats)
     other: tuple[Any, ...] = _scipy(problem, repeats) if scipy else (np.nan, np.nan, False, 0, 0)
     prior = COLNEW_PRIOR.get(problem.name, "")
@@ -72,15 +76,31 @@ def measure(problem: Problem, repeats: int = 5, scipy: bool = True) -> Row:
     return Row(*values)
 
 
+def faster(first: Row | None, second: Row) -> Row:
+    """The smaller time of each solver out of two rounds, with what belongs to it."""
+    if first is None:
+        return second
+    ours = first if first.ms <= second.ms else second
+    other = second if second.scipy_ms < first.scipy_ms else first  # a round without SciPy has NaN
+    return replace(
+        ours,
+        scipy_ms=other.scipy_ms,
+        scipy_error=other.scipy_error,
+        scipy_solved=other.scipy_solved,
+        scipy_nodes=other.scipy_nodes,
+        scipy_start=other.scipy_start,
+    )
+
+
 def _ours(problem: Problem) -> tuple[float, float, bool, int, int]:
     arguments = problem.arguments()
-    start = time.perf_counter()
+    start = _clock()
     try:
         result = solve_bvp(**arguments)
     except Exception as failure:  # the table must show it, not stop
         warnings.warn(f"{problem.name}: {type(failure).__name__}: {failure}", stacklevel=1)
-        return 1e3 * (time.perf_counter() - start), np.inf, False, 0, 0
-    elapsed = time.perf_counter() - start
+        return 1e3 * (_clock() - start), np.inf, False, 0, 0
+    elapsed = _clock() - start
     error = _error(problem, lambda x: np.asarray(result(x)))
     return 1e3 * elapsed, error, bool(result.success) and error <= TARGET, int(result.n), int(result.nit)
 
@@ -99,11 +119,11 @@ def _scipy_once(problem: Problem, nodes: int) -> tuple[float, float, bool, int]:
     form = problem.first_order
     assert form is not None
     x = np.linspace(*problem.domain, nodes)
-    start = time.perf_counter()
+    start = _clock()
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         found = scipy_solve_bvp(form.fun, form.bc, x, form.guess(x), tol=TARGET, max_nodes=SCIPY_MAX_NODES)
-    elapsed = time.perf_counter() - start
+    elapsed = _clock() - start
     error = _error(problem, lambda s: _rows(found.sol(s), form.rows))
     return 1e3 * elapsed, error, bool(found.success) and error <= TARGET, int(found.x.size)
 
@@ -120,7 +140,7 @@ def _error(problem: Problem, evaluate: Callable[[np.ndarray], np.ndarray]) -> fl
 
 def _best(run: Callable[[], tuple[Any, ...]], repeats: int) -> tuple[Any, ...]:
     """The fastest of the runs: at least two if they are quick, no more once `PATIENCE` is spent."""
-    runs, began = [run()], time.perf_counter()
-    while len(runs) < max(2, repeats) and time.perf_counter() - began + runs[0][0] / 1e3 < PATIENCE:
+    runs, began = [run()], _clock()
+    while len(runs) < max(2, repeats) and _clock() - began + runs[0][0] / 1e3 < PATIENCE:
         runs.append(run())
     return min(runs, key=lambda r: r[0])

@@ -51,6 +51,8 @@ def summary(rows: list[Row]) -> str:
     both = [r for r in rows if r.solved and r.scipy_solved]
     ratios = np.array([r.ratio for r in both])
     every = np.array([r.ratio for r in rows if r.solved])
+    if not both:
+        return "nothing that both solve\n"
     ms, scipy_ms = [r.ms for r in rows], [r.scipy_ms for r in rows]
     errors, scipy_errors = [r.error for r in rows], [r.scipy_error for r in rows]
     faster = int((ratios > 1).sum())
@@ -69,8 +71,7 @@ def summary(rows: list[Row]) -> str:
         f"time). Faster on {faster} of the {len(both)}; smallest ratio {worst.ratio:.2f} "
         f"({worst.problem}), largest {best.ratio:.0f} ({best.problem}).",
         "",
-        f"Measured with Python {platform.python_version()}, NumPy {np.__version__}, SciPy {scipy.__version__}, "
-        f"one thread.",
+        f"Python {platform.python_version()}, NumPy {np.__version__}, SciPy {scipy.__version__}, one thread.",
     ]
     return "\n".join(lines) + "\n"
 
