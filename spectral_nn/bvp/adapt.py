@@ -37,6 +37,8 @@ LOOSE_UNTIL = 1e-2
 AMPLE = 100.0
 """Where the estimated error is more than this many tol, the residual is pushed further down than tol."""
 BEST = 5e-15
+ATTEMPT = 60
+"""Newton iterations after which another way is tried."""
 ULP = 4e-16
 RESCUE_ELEMENTS = 16
 BOLD = 0.06
@@ -105,6 +107,8 @@ def _rescue(loop: AdaptiveLoop, guess: Any, status: Status) -> Status:
     mesh = first_mesh(problem, guess, NODES, RESCUE_ELEMENTS)
     state = initial_state(problem, guess, mesh)
     for boldest in (SMALLEST_DAMPING, BOLD):
+        if loop.iterations >= loop.max_iter:
+            break
         again = loop.run(state, boldest=boldest)
         if again not in GIVEN_UP:
             return again
@@ -114,7 +118,7 @@ def _rescue(loop: AdaptiveLoop, guess: Any, status: Status) -> Status:
     else:
         ways = (by_residual, by_length)
     for way in ways:
-        better = way(problem, state, loop.rhs, loop.slot)
+        better = way(loop, state)
         if better is not None:
             again = loop.run(better, tight=True)
             if again not in GIVEN_UP:
@@ -160,7 +164,7 @@ class AdaptiveLoop:
         target, first = self.tol, self.iterations
         for _ in range(MAX_LEVELS):
             accuracy = min(1e-2 * self.tol, 1e-10) if tight else LOOSE
-            left = max(1, self.max_iter - (self.iterations - first))
+            left = max(1, min(self.max_iter - self.iterations, ATTEMPT - (self.iterations - first)))
             out = newton(problem, state, self.rhs, dtype, self.slot, tol=accuracy, max_iter=left, damping=self.damping,
                          boldest=boldest, callback=self.callback, done=self.iterations)  # fmt: skip
             self.iterations += len(out.records)
@@ -227,7 +231,7 @@ def finish(problem: BVP, status: Status, loop: AdaptiveLoop, bc_tol: float, star
     assert out is not None
     if out.evaluation is None:
         if problem.linear:
-            raise ValueError(f"op: {out.message or 'not finite'}; expected finite coefficients and right-hand sides")
+            raise ValueError(f"{out.message}; expected finite coefficients and right-hand sides")
         mesh = Mesh(np.array(problem.domain), 2, problem.structure.orders)
         state = State.zeros(mesh, problem.structure.p)
         state.W[:], state.Z[:] = np.nan, np.nan
@@ -248,7 +252,7 @@ def finish(problem: BVP, status: Status, loop: AdaptiveLoop, bc_tol: float, star
 def _result(problem: BVP, status: Status, state: State, bc: float, loop: AdaptiveLoop, start: float) -> BVPResult:
     assert loop.outcome is not None
     detail = loop.outcome.message
-    message = f"{detail[0].upper()}{detail[1:]}. {status.sentence}" if detail else status.sentence
+    message = f"{detail}. {status.sentence}" if detail else status.sentence
     sets = loop.residual.sets if loop.residual is not None else (float("nan"), float("nan"))
     return BVPResult(
         success=status is Status.SOLVED, status=status, message=message,

@@ -150,7 +150,7 @@ def end_conditions(spec: Any, name: str, n_unknowns: int, orders: Sequence[int])
         k = int(spec == "neumann")
         return [(j, k, 0.0) for j in range(n_unknowns) if orders[j] > 0]
     if is_number(spec):
-        return [(j, 0, _finite(spec, name)) for j in range(n_unknowns) if orders[j] > 0]
+        return [(j, 0, _finite(spec, name)) for j in range(n_unknowns) if orders[j] > 0 or n_unknowns == 1]
     if not isinstance(spec, list | tuple | np.ndarray):
         raise TypeError(f"{name}: expected a number, a list or a callable, got {type(spec).__name__}")
     if n_unknowns == 1:

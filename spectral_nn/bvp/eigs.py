@@ -28,8 +28,12 @@ WHICH = ("SM", "LM", "SR", "LR", "SI", "LI")
 LEVELS = (16, 24, 36, 54, 80, 120)
 #: Dense algebra up to this size: an eigenvalue decomposition of it takes about two seconds.
 MAX_DENSE = 700
+#: The QZ algorithm, which needs no shift but six times the work, up to this size.
+MAX_QZ = 250
 #: Two levels that agree to this (relative) are looked at as the same eigenvalue.
 SAME = 1e-4
+#: Levels that differ by less than this (relative) show about where an eigenvalue will be.
+CALM = 0.1
 #: Eigenvalues closer than this, relative, are one cluster: its vectors are made orthogonal, not polished.
 CLUSTER = 1e-7
 
@@ -203,7 +207,7 @@ class _Search:
 
     def __init__(self, pencil: Pencil, k: int, rank: Callable, sigma: complex | None, tol: float):
         self.pencil, self.k, self.rank, self.sigma, self.tol = pencil, k, rank, sigma, tol
-        self.known = np.empty(0)  # all eigenvalues of the level before
+        self.known = self.wander = np.empty(0)  # all eigenvalues of the level before, and their changes
         self.settled = False
         self.chosen: list[tuple[complex, float, np.ndarray]] = []  # eigenvalue, change, vector
         self.changes: list[float] = []
@@ -214,14 +218,11 @@ class _Search:
         """Solve on a finer mesh, and see whether the k wanted ones have settled."""
         values, vectors = self._solve(level)
         change = np.array([_distance(self.known, v) for v in values])
-        scale = np.maximum(np.abs(values), 1e-300)
-        believed = change <= SAME * np.maximum(
-            scale, np.median(np.abs(values[np.argsort(self.rank(values))[: self.k]]))
-        )
+        believed = self._believed(values, change)
         order = np.argsort(self.rank(values), kind="stable")
         picked = [i for i in order if believed[i]][: self.k]
         before = [c[0] for c in self.chosen]
-        self.known, self.level = values, level
+        self.known, self.wander, self.level = values, change, level
         self.chosen = [(values[i], change[i], vectors[:, i]) for i in picked]
         if not picked:
             return
@@ -244,15 +245,26 @@ class _Search:
             residuals = [self.pencil.residual(level.state(c[2]), c[0])[0] for c in self.chosen]
             self.done = max(residuals) <= self.tol or stagnates
 
+    def _believed(self, values: np.ndarray, change: np.ndarray) -> np.ndarray:
+        """Which eigenvalues agree with the level before, relative to themselves or (near 0) to the others."""
+        alike = change <= SAME * np.abs(values)
+        if alike.any():
+            ranked = values[alike][np.argsort(self.rank(values[alike]))][: self.k]
+            alike |= np.maximum(np.abs(values), change) <= SAME * np.median(np.abs(ranked))  # an eigenvalue 0
+        return alike
+
     def _solve(self, level: Discrete) -> tuple[np.ndarray, np.ndarray]:
-        if not self.known.size:
+        if len(self.chosen) < self.k and level.size <= MAX_QZ:
             return level.all_eigenpairs()
         dense = level.size <= MAX_DENSE
         return level.eigenpairs_near(self._shift(), self.k + 20, dense)
 
     def _shift(self) -> complex:
         """In the middle of what is wanted, but not on an eigenvalue."""
-        wanted = [c[0] for c in self.chosen] or list(self.known[np.argsort(self.rank(self.known))[: self.k]])
+        wanted = [c[0] for c in self.chosen]
+        if len(wanted) < self.k:  # take what has not settled, but does not wander about
+            calm = self.known[self.wander <= CALM * np.abs(self.known)]
+            wanted = list(calm[np.argsort(self.rank(calm))[: self.k]]) or wanted or [1.0]
         if self.sigma is not None:
             shift = self.sigma
         else:
@@ -398,6 +410,8 @@ def _meshes(edges: np.ndarray, pencil: Pencil, max_n: int) -> Any:
     for p in levels:
         yield Mesh(edges, p, pencil.orders)
     p, parts = 32, max(2, int(np.ceil(levels[-1] * 1.5 / 32)))
+    if pencil.problem.structure.nonlocal_terms:
+        max_n = min(max_n, MAX_DENSE)  # distant points are coupled: nothing but dense matrices will do
     while parts * p * (edges.size - 1) <= max_n:
         pieces = [
             np.linspace(a, b, parts, endpoint=False) for a, b in zip(edges[:-1], edges[1:], strict=True)

@@ -13,18 +13,17 @@ import numpy as np
 
 from .mesh import Mesh, State
 from .newton import newton
-from .problem import BVP, rhs_values
+from .problem import rhs_values
 from .system import NonFinite, evaluate
 
 TOL = 1e-5
-MAX_STEPS = 60
 SMALLEST_STEP = 1e-3
 FIRST_LENGTH = 0.1
 
 
-def by_residual(problem: BVP, state: State, rhs: Any, slot: Any) -> State | None:
+def by_residual(loop: Any, state: State) -> State | None:
     """Follow the residual homotopy from a guess; its end, or None if the path turns back."""
-    dtype = state.W.dtype
+    problem, rhs, dtype = loop.problem, loop.rhs, state.W.dtype
     try:
         start = evaluate(problem, state, rhs, dtype)
     except NonFinite:
@@ -35,14 +34,16 @@ def by_residual(problem: BVP, state: State, rhs: Any, slot: Any) -> State | None
 
     def attempt(s: float, guess: State) -> tuple[State, int] | None:
         shifted = [r + (1.0 - s) * f for r, f in zip(own, left, strict=True)]
-        out = newton(problem, guess, shifted, dtype, slot, tol=TOL, max_iter=12)
+        out = newton(problem, guess, shifted, dtype, loop.slot, tol=TOL, max_iter=12)
+        loop.iterations += len(out.records)
         return (out.evaluation.state, len(out.records)) if out.converged else None
 
-    return _follow(attempt, state, 0.0, 0.1)
+    return _follow(loop, attempt, state, 0.0, 0.1)
 
 
-def by_length(problem: BVP, state: State, rhs: Any, slot: Any) -> State | None:
+def by_length(loop: Any, state: State) -> State | None:
     """Solve on a short interval from the left end and let it grow; conditions at the right end move along."""
+    problem = loop.problem
     a, b = problem.domain
     if problem._bc is not None or problem.breakpoints or problem.structure.scalars or problem.structure.functions:
         return None  # conditions or terms that name points of their own cannot move
@@ -51,16 +52,17 @@ def by_length(problem: BVP, state: State, rhs: Any, slot: Any) -> State | None:
     def attempt(s: float, guess: State) -> tuple[State, int] | None:
         window.domain = (a, a + s * (b - a))
         stretched = _stretch(guess, window.domain)
-        out = newton(window, stretched, rhs, dtype, slot, tol=TOL, max_iter=15)
+        out = newton(window, stretched, loop.rhs, dtype, loop.slot, tol=TOL, max_iter=15)
+        loop.iterations += len(out.records)
         return (out.evaluation.state, len(out.records)) if out.converged else None
 
     first = attempt(FIRST_LENGTH, state)
-    return None if first is None else _follow(attempt, first[0], FIRST_LENGTH, 0.05)
+    return None if first is None else _follow(loop, attempt, first[0], FIRST_LENGTH, 0.05)
 
 
-def _follow(attempt: Any, state: State, s: float, step: float) -> State | None:
+def _follow(loop: Any, attempt: Any, state: State, s: float, step: float) -> State | None:
     """Natural continuation in s up to 1: longer steps where Newton's method is quick, shorter ones where it fails."""
-    for _ in range(MAX_STEPS):
+    while loop.iterations < loop.max_iter:
         target = min(1.0, s + step)
         found = attempt(target, state)
         if found is None:

@@ -29,18 +29,21 @@ def is_initial_value_problem(problem: BVP, conditions: list[Condition]) -> bool:
             and all(not c.integrals and all(x0 == a for x0, *_ in c.points) for c in conditions))  # fmt: skip
 
 
-def march(problem: BVP, state: State, rhs: Any, slot: Any) -> State | None:
+def march(loop: Any, state: State) -> State | None:
     """Solve window after window; the windows become the elements of the state returned, or None if it fails.
 
     ``state`` is a guess on any mesh, used in the first window; later ones start from constants.
     """
+    problem, rhs = loop.problem, loop.rhs
     a, b = problem.domain
     orders, p, dtype = problem.structure.orders, state.mesh.p, state.W.dtype
     window = copy.copy(problem)
     parts: list[State] = []
     t, h, start = a, WINDOW * (b - a), None
-    while t < b * (1 - 1e-15) - 1e-300 if b > 0 else t < b:
-        end = min(t + h, b) if b - t - h > 0.1 * h else b
+    while t < b:
+        if loop.iterations >= loop.max_iter:
+            return None
+        end = t + h if b - t > 1.1 * h else b
         mesh = Mesh(np.array([t, end]), p, orders)
         guess = State.zeros(mesh, 0, dtype)
         if start is None:
@@ -50,7 +53,8 @@ def march(problem: BVP, state: State, rhs: Any, slot: Any) -> State | None:
             guess.Z[:] = start
             window.conditions = _fixed(start, t, mesh)  # type: ignore[method-assign]
         window.domain = (t, end)
-        out = newton(window, guess, rhs, dtype, slot, tol=1e-8, max_iter=20)
+        out = newton(window, guess, rhs, dtype, loop.slot, tol=1e-8, max_iter=20)
+        loop.iterations += len(out.records)
         good = out.converged and residuals(out.evaluation, rhs).worst < TOL
         if good:
             part = out.evaluation.state

@@ -176,8 +176,12 @@ class State:
         return State(mesh, Z, W, self.lam.copy())
 
     def series(self, j: int) -> ChebSeries:
-        """Unknown j as a piecewise Chebyshev series of degree p − 1 + d_j."""
-        mesh, d = self.mesh, int(self.mesh.orders[j])
+        """Unknown j as a piecewise Chebyshev series, which knows its derivatives as integrals of the highest one."""
+        return self._derivative(j, 0).with_derivatives(lambda k: self._derivative(j, k), int(self.mesh.orders[j]))
+
+    def _derivative(self, j: int, k: int) -> ChebSeries:
+        """u_j^(k), of degree p − 1 + d_j − k."""
+        mesh, d = self.mesh, int(self.mesh.orders[j]) - k
         n = mesh.p + d
         xi = points(n, 1)
         V = integration(mesh.p, 1, d, xi) if d else interpolation(xi, mesh.p, 1)
@@ -185,7 +189,7 @@ class State:
         step = mesh.half[:, None] * (xi + 1.0)
         term = np.ones_like(step)
         for i in range(d):
-            values = values + self.Z[:-1, mesh.zoff[j] + i, None] * term
+            values = values + self.Z[:-1, mesh.zoff[j] + k + i, None] * term
             term = term * step / (i + 1)
         return ChebSeries(mesh.t, list(values_to_coefficients(values, 1, 1)))
 

@@ -67,7 +67,8 @@ def _kernel(term: FunctionTerm, mesh: Mesh, S: int, xi: np.ndarray) -> np.ndarra
     x = mesh.t[:-1, None] + mesh.half[:, None] * (xi + 1.0)
     nodes = mesh.x.reshape(mesh.E, p)
     gauss, weights = np.polynomial.legendre.leggauss(p + 4)
-    out = np.zeros((mesh.E * q, _size(mesh, S)))
+    kind = np.result_type(float, np.asarray(term.map(x[:1, :1], nodes[:1, :1])))
+    out = np.zeros((mesh.E * q, _size(mesh, S)), kind)
     at_nodes = [_element_rows(term.source, mesh, e, mesh.ref.nodes) for e in range(mesh.E)]
     for e in range(mesh.E):
         at = e * q + np.arange(q)
@@ -86,7 +87,7 @@ def _kernel(term: FunctionTerm, mesh: Mesh, S: int, xi: np.ndarray) -> np.ndarra
 
 def _values(term: FunctionTerm, x: np.ndarray, t: np.ndarray) -> np.ndarray:
     shape = np.broadcast_shapes(x.shape, t.shape)
-    values = np.broadcast_to(np.asarray(term.map(x, t), dtype=float), shape)
+    values = np.broadcast_to(np.asarray(term.map(x, t)) * 1.0, shape)
     if not np.isfinite(values).all():
         i = np.argwhere(~np.isfinite(values))[0]
         where = np.broadcast_to(x, shape)[tuple(i)], np.broadcast_to(t, shape)[tuple(i)]

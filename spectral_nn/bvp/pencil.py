@@ -14,19 +14,18 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from ..chebyshev.matrices import integration, interpolation
 from ..linear.block import AlmostBlockDiagonal, BlockLU
 from .conditions import as_list
-from .functionals import nonlocal_rows
 from .mesh import Mesh, State
+from .nonlocal_terms import pack
 from .problem import BVP, rhs_values
 from .resolve import condition_residual, scales
-from .system import Evaluation, StepSystem, assemble, evaluate, unpack
+from .system import Evaluation, StepSystem, assemble, distant_rows, evaluate, unpack
 
 #: |μ| below this fraction of the largest is rounding: an infinite eigenvalue.
 ROUNDING = 1e-13
-#: A shift is moved off an eigenvalue by this fraction of its distance to the next one.
-STEP_ASIDE = 0.1
+#: An unknown is measured against its own size, but not below this fraction of the largest one.
+SMALL = 1e-4
 
 
 class Pencil:
@@ -62,7 +61,10 @@ class Pencil:
                 "op: expected a linear operator, B and conditions; the trace found them nonlinear"
             )
         self.orders = self.problem.structure.orders
-        self.dtype = complex if self.problem.complex else float
+        ends = np.array(self.problem.domain)
+        kernels = [t.map for t in self.problem.structure.functions if t.kind == "kernel"]
+        complex_kernel = any(np.iscomplexobj(K(ends[:, None], ends)) for K in kernels)
+        self.dtype = complex if self.problem.complex or complex_kernel else float
         self._check_homogeneous()
 
     def _weighted(self, problem: BVP, B: Callable | None) -> Callable:
@@ -88,12 +90,9 @@ class Pencil:
         """Both matrices on a mesh."""
         zero = State.zeros(mesh, self.problem.structure.p, self.dtype)
         ev = self.evaluate(zero, 1.0, 0.0)
-        steps = assemble(ev), assemble(self.evaluate(zero, 0.0, 1.0))
-        return Discrete(self, mesh, ev, *steps)
+        return Discrete(self, mesh, assemble(ev), assemble(self.evaluate(zero, 0.0, 1.0)))
 
-    def residual(
-        self, state: State, eigenvalue: complex, nonlocal_part: np.ndarray | None = None
-    ) -> tuple[float, float]:
+    def residual(self, state: State, eigenvalue: complex) -> tuple[float, float]:
         """Residuals of an eigenpair, relative to the terms that cancel in them.
 
         Returns
@@ -109,16 +108,14 @@ class Pencil:
         lin = self.problem.trace(
             mesh.x_between, lambda j, k: fields[mesh.slot[j] + k], state.lam, values_only=True
         )
-        worst = 0.0
-        size = np.maximum(scales(ev).max(axis=1), self._least_scale(ev))
+        r = np.empty((mesh.m, mesh.x_between.size), dtype)
         for i, value in enumerate(lin.residual):
-            r = np.broadcast_to(value, mesh.x_between.shape)
-            for j, term in self.problem.structure.nonlocal_terms:
-                if i == j:
-                    space = MeshSpace(mesh, self.problem.structure.p)
-                    r = r - space.apply(nonlocal_rows(term, mesh.x_between, lin.points.get(j), space), state)
-            worst = max(worst, float(np.abs(r).max()) / size[i])
-        return worst, condition_residual(ev, self.problem)
+            r[i] = value
+        S = mesh.D + state.lam.size
+        for i, rows in distant_rows(self.problem, mesh, S, lin, between=True):
+            r[i] -= rows @ pack(state, S)
+        size = np.maximum(scales(ev).max(axis=1), self._least_scale(ev))
+        return float((np.abs(r).max(axis=1) / size).max()), condition_residual(ev, self.problem)
 
     def _least_scale(self, ev: Evaluation) -> np.ndarray:
         """What each equation would make of functions of this size that vary over the whole domain.
@@ -127,6 +124,7 @@ class Pencil:
         """
         mesh, (i, j, k) = ev.state.mesh, ev.index
         size = np.abs(ev.fields[mesh.slot[:-1]]).max(axis=1)
+        size = np.maximum(size, SMALL * size.max(initial=0.0))
         out = np.full(mesh.m, 1e-300)
         for n in range(i.size):
             out[i[n]] += np.abs(ev.coef[n]).max() * size[j[n]] * (mesh.t[-1] - mesh.t[0]) ** -float(k[n])
@@ -147,40 +145,30 @@ class Pencil:
 
 
 class Discrete:
-    """A and M on one mesh, rows scaled to size one in A."""
+    """A and M on one mesh, rows scaled to size one in A; dense arrays if distant points are coupled."""
 
-    def __init__(self, pencil: Pencil, mesh: Mesh, ev: Evaluation, left: StepSystem, right: StepSystem):
-        self.pencil, self.mesh = pencil, mesh
+    def __init__(self, pencil: Pencil, mesh: Mesh, left: StepSystem, right: StepSystem):
+        self.pencil, self.mesh, self.S = pencil, mesh, left.S
+        mp = mesh.m * mesh.p
+        ratio = -left.row_scale / right.row_scale
+        ratio[:, len(pencil.names) * mesh.p :] = 0.0  # equations of the trace's own unknowns do not see λ
         self.A = left.A
-        m_user, mp = len(pencil.names), mesh.m * mesh.p
-        ratio = left.row_scale / right.row_scale
-        ratio[:, m_user * mesh.p :] = 0.0  # equations of the trace's own unknowns do not see λ
-        self.M = np.zeros_like(right.A.blocks)
-        self.M[:, :mp] = -right.A.blocks[:, :mp] * ratio[:, :, None]
-        self.S = left.A.left.shape[1]
-        self.size = left.A.shape[0]
-        self.far = self._nonlocal(ev, left.row_scale)
-
-    def _nonlocal(self, ev: Evaluation, row_scale: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """(row indices, rows) to add to A for compositions and kernels."""
-        out = []
-        mesh, structure = self.mesh, self.pencil.problem.structure
-        space = MeshSpace(mesh, structure.p, self.S)
-        q, R = self.A.left.shape[0], self.A.blocks.shape[1]
-        for j, term in structure.nonlocal_terms:
-            rows = nonlocal_rows(term, mesh.x, ev.lin.points.get(j), space)
-            local = j * mesh.p + np.arange(mesh.p)
-            where = (q + np.arange(mesh.E)[:, None] * R + local).ravel()
-            out.append((where, -rows * row_scale[:, local].reshape(-1, 1)))
-        return out
+        self.M: AlmostBlockDiagonal | np.ndarray
+        if isinstance(right.A, np.ndarray):
+            self.M = np.zeros_like(right.A)
+            inner = slice(right.q, right.q + mesh.E * (mp + self.S))
+            rows = right.A[inner].reshape(mesh.E, mp + self.S, -1)
+            self.M[inner].reshape(rows.shape)[:, :mp] = rows[:, :mp] * ratio[:, :, None]
+        else:
+            blocks = np.zeros_like(right.A.blocks)
+            blocks[:, :mp] = right.A.blocks[:, :mp] * ratio[:, :, None]
+            none = np.zeros_like(right.A.left), np.zeros_like(right.A.right)
+            self.M = AlmostBlockDiagonal(none[0], blocks, none[1])
+        self.size = self.A.shape[0]
 
     def dense(self) -> tuple[np.ndarray, np.ndarray]:
         """A and M as arrays (n, n)."""
-        A = self.A.toarray()
-        for where, rows in self.far:
-            A = A.astype(np.result_type(A, rows), copy=False)
-            A[where] += rows
-        return A, self._sparse_M().toarray()
+        return _dense(self.A), _dense(self.M)
 
     def all_eigenpairs(self) -> tuple[np.ndarray, np.ndarray]:
         """All finite eigenvalues and the vectors (n, k), by the QZ algorithm."""
@@ -201,9 +189,8 @@ class Discrete:
         """
         if np.imag(shift) == 0:
             shift = np.real(shift)
-        if dense or self.far:
-            M = self.dense()[1]
-            mu, vectors = scipy.linalg.eig(self._inverse(shift)(M))
+        if dense or isinstance(self.A, np.ndarray):
+            mu, vectors = scipy.linalg.eig(self._inverse(shift)(_dense(self.M)))
         else:
             mu, vectors = self._arnoldi(shift, count)
         finite = np.abs(mu) > ROUNDING * np.abs(mu).max()
@@ -216,7 +203,7 @@ class Discrete:
 
         The shift stays ``gap`` off the eigenvalue, so that vectors of a cluster keep apart.
         """
-        solve, M = self._inverse(eigenvalue + gap), self._sparse_M()
+        solve, M = self._inverse(eigenvalue + gap), self.M
         for _ in range(2):
             vector = solve(M @ vector)
             vector = vector / np.abs(vector).max()
@@ -224,16 +211,14 @@ class Discrete:
 
     def _inverse(self, shift: complex) -> Callable[[np.ndarray], np.ndarray]:
         """(A - shift M)^-1: by elimination along the blocks, or dense where distant points are coupled."""
-        if self.far:
+        if isinstance(self.A, np.ndarray) or isinstance(self.M, np.ndarray):
             A, M = self.dense()
             factors = scipy.linalg.lu_factor(A - shift * M, check_finite=False)
             return lambda b: scipy.linalg.lu_solve(factors, b, check_finite=False)
         solver = BlockLU()
-        blocks = solver.factor(AlmostBlockDiagonal(self.A.left, self.A.blocks - shift * self.M, self.A.right))
-        return lambda b: solver.solve(blocks, b).x
-
-    def _sparse_M(self) -> AlmostBlockDiagonal:
-        return AlmostBlockDiagonal(np.zeros_like(self.A.left), self.M, np.zeros_like(self.A.right))
+        blocks = self.A.blocks - shift * self.M.blocks
+        state = solver.factor(AlmostBlockDiagonal(self.A.left, blocks, self.A.right))
+        return lambda b: solver.solve(state, b).x
 
     def _arnoldi(self, shift: complex, count: int) -> tuple[np.ndarray, np.ndarray]:
         from scipy.sparse.linalg import LinearOperator, eigs
@@ -257,42 +242,5 @@ class Discrete:
         return unpack(np.ascontiguousarray(vector), self.mesh, self.pencil.problem.structure.p, self.S)
 
 
-class MeshSpace:
-    """Evaluation rows on the unknowns of a mesh; a `functionals.Space`."""
-
-    def __init__(self, mesh: Mesh, n_scalars: int, S: int | None = None):
-        self.mesh, self.n_scalars = mesh, n_scalars
-        self.S = mesh.D + n_scalars if S is None else S
-        self.stride = self.S + mesh.m * mesh.p
-        self.size = mesh.E * self.stride + self.S
-        self.breaks, self.quadrature = mesh.t, (mesh.x, mesh.weights)
-
-    def rows(self, j: int, k: int, x: np.ndarray) -> np.ndarray:
-        mesh = self.mesh
-        out = np.zeros((x.size, self.size))
-        element, r = mesh.locate(x), int(mesh.orders[j]) - k
-        for e in np.unique(element):
-            here = np.flatnonzero(element == e)
-            h = mesh.half[e]
-            xi = np.clip((x[here] - mesh.t[e]) / h - 1.0, -1.0, 1.0)
-            first = e * self.stride
-            w = first + self.S + j * mesh.p
-            matrix = integration(mesh.p, 1, r, xi) if r else interpolation(xi, mesh.p, 1)
-            out[here, w : w + mesh.p] = h**r * matrix
-            step = (xi + 1.0) * h
-            term = np.ones_like(step)
-            for i in range(r):  # Taylor's polynomial of the state at the left end
-                out[here, first + mesh.zoff[j] + k + i] = term
-                term = term * step / (i + 1)
-        return out
-
-    def apply(self, rows: np.ndarray, state: State) -> np.ndarray:
-        """rows @ the vector of a state."""
-        mesh = self.mesh
-        vector = np.zeros(self.size, state.W.dtype)
-        for e in range(mesh.E + 1):
-            vector[e * self.stride : e * self.stride + mesh.D] = state.Z[e]
-            if e < mesh.E:
-                first = e * self.stride + self.S
-                vector[first : first + mesh.m * mesh.p] = state.W[e].ravel()
-        return rows @ vector
+def _dense(A: AlmostBlockDiagonal | np.ndarray) -> np.ndarray:
+    return A if isinstance(A, np.ndarray) else A.toarray()

@@ -193,7 +193,12 @@ class BVP:
                 raise ValueError(f"bc: the only condition given by name is 'periodic', got {self._bc!r}")
             if not (self._bc is None or isinstance(self._bc, str) or callable(self._bc)):
                 raise TypeError(f"bc: expected a callable bc(x, u, …) or 'periodic', got {type(self._bc).__name__}")
+            self._check_unknowns()
             conditions = self.conditions(around, discover=True)
+        for c in conditions:
+            for x0, *_ in c.points:
+                if not a <= x0 <= b:
+                    raise ValueError(f"{c.label}: refers to x0 = {x0:g}, outside of the domain [{a:g}, {b:g}]")
         self.complex |= any(np.iscomplexobj(c.value) or np.iscomplexobj([p[-1] for p in c.points]) for c in conditions)
         s.linear = lin.affine and all(c.affine for c in conditions)
         self.consistent = self._consistency()
@@ -213,12 +218,14 @@ class BVP:
             raise ValueError(f"op: returned {len(equations)} equations for the {len(self.names)} unknowns "
                              f"{', '.join(self.names)}; expected as many equations as unknowns")  # fmt: skip
 
-    def _check_counts(self, given: int) -> None:
-        s = self.structure
+    def _check_unknowns(self) -> None:
         used = (self._incidence >= 0).any(axis=0)
         if not used[: len(self.names)].all():
             missing = [n for n, u in zip(self.names, used, strict=False) if not u]
-            raise ValueError(f"op: the unknown {missing[0]} appears in no equation")
+            raise ValueError(f"op: the unknown {missing[0]} appears in no equation; expected every unknown in one at least")
+
+    def _check_counts(self, given: int) -> None:
+        s = self.structure
         wanted, scalars = self.n_conditions, len(s.scalars)
         jumps = sum(t.kind == "jump" for t in s.scalars)
         given += scalars - jumps  # the trace brings the condition of each of its own scalars, but of a jump
@@ -325,7 +332,10 @@ def _check_params(params: Any) -> dict[str, Any]:
 
 
 def _check_breakpoints(breakpoints: Any, domain: tuple[float, float]) -> tuple[float, ...]:
-    points = np.unique(np.asarray(list(breakpoints), dtype=float))
+    try:
+        points = np.unique(np.asarray(list(breakpoints), dtype=float))
+    except (TypeError, ValueError):
+        raise ValueError(f"breakpoints: expected numbers inside the domain, got {breakpoints!r:.60}") from None
     if points.size and not (np.isfinite(points).all() and domain[0] < points[0] and points[-1] < domain[1]):
         raise ValueError(f"breakpoints: expected points inside the domain ({domain[0]:g}, {domain[1]:g}), got {breakpoints}")
     return tuple(points.tolist())

@@ -19,7 +19,7 @@ METHODS = ("auto", "mesh", "collocation", "ultraspherical")
 def solve_bvp(op: Callable, domain: Sequence[float] = (-1.0, 1.0), lbc: Any = None, rbc: Any = None, bc: Any = None, *,
               rhs: Any = 0.0, guess: Any = None, params: dict[str, Any] | None = None, breakpoints: Sequence[float] = (),
               unknowns: int | None = None, tol: float = 1e-10, bc_tol: float | None = None, method: str = "auto",
-              linear_solver: Any = "auto", max_iter: int = 60, max_n: int = 200_000, damping: bool = True,
+              linear_solver: Any = "auto", max_iter: int = 300, max_n: int = 200_000, damping: bool = True,
               rescue: bool = True, verbose: int = 0, callback: Callable | None = None, raise_on_failure: bool = False) -> BVPResult:  # fmt: skip
     """Solve a two-point boundary value problem to spectral accuracy.
 
@@ -45,7 +45,7 @@ def solve_bvp(op: Callable, domain: Sequence[float] = (-1.0, 1.0), lbc: Any = No
     linear_solver : str or LinearSolver
         Who solves the linear systems (`spectral_nn.linear_solvers` lists them). Every answer is certified.
     max_iter : int
-        Newton iterations in all, default 60.
+        Newton iterations in all, rescue included, default 300.
     max_n : int
         Points in all, default 200 000.
     damping : bool
@@ -84,13 +84,13 @@ def solve_bvp(op: Callable, domain: Sequence[float] = (-1.0, 1.0), lbc: Any = No
 
 
 def solve(problem: BVP, *, rhs: Any = None, guess: Any = None, tol: float = 1e-10, bc_tol: float | None = None,
-          method: str = "auto", linear_solver: Any = "auto", max_iter: int = 60, max_n: int = 200_000, damping: bool = True,
+          method: str = "auto", linear_solver: Any = "auto", max_iter: int = 300, max_n: int = 200_000, damping: bool = True,
           rescue: bool = True, verbose: int = 0, callback: Callable | None = None, raise_on_failure: bool = False) -> BVPResult:  # fmt: skip
     """`BVP.solve`: check the options, choose the discretization, solve."""
     start = time.perf_counter()
     rhs = problem.rhs if rhs is None else rhs
     _check_options(problem, rhs, tol, bc_tol, method, max_iter, max_n)
-    solver = registry.resolve(linear_solver)
+    solver = _resolve(linear_solver)
     method = choose_method(problem, method, solver)
     options = {"rhs": rhs, "tol": tol, "bc_tol": tol if bc_tol is None else bc_tol, "solver": solver, "max_n": max_n,
                "start": start}  # fmt: skip
@@ -123,6 +123,13 @@ def choose_method(problem: BVP, method: str, solver: Any) -> str:
     if "block" not in structures and (solver.traits.sizes is not None or not solver.traits.exact):
         return "collocation"
     return "ultraspherical" if structures == ("almost_banded",) else "mesh"
+
+
+def _resolve(linear_solver: Any) -> Any:
+    try:
+        return registry.resolve(linear_solver)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"linear_{error}" if str(error).startswith("solver") else f"linear_solver: {error}") from None
 
 
 def _check_options(problem: BVP, rhs: Any, tol: Any, bc_tol: Any, method: Any, max_iter: Any, max_n: Any) -> None:

@@ -12,7 +12,7 @@ from .conditions import Condition, Surroundings
 from .expression import ORDERS
 from .mesh import Mesh, State
 from .nonlocal_terms import nonlocal_rows, pack
-from .problem import BVP
+from .problem import BVP, rhs_values
 from .trace import Linearization
 
 
@@ -92,7 +92,7 @@ def evaluate(problem: BVP, state: State, rhs: Any, dtype: Any) -> Evaluation:
     distant = distant_rows(problem, mesh, _n_states(conditions, mesh, state.lam.size), lin)
     for i, rows in distant:
         residual[i] -= rows @ pack(state, _n_states(conditions, mesh, state.lam.size))
-    _check_finite(problem, x, residual, coef, lin, conditions)
+    _check_finite(problem, x, rhs, residual, coef, lin, conditions)
     index = np.array([e[:3] for e in lin.entries], dtype=np.int64).reshape(-1, 3)
     params = np.array([e[:2] for e in lin.param_entries], dtype=np.int64).reshape(-1, 2)
     columns = tuple(np.ascontiguousarray(c) for c in index.T)
@@ -280,7 +280,7 @@ def _values(rows: list[tuple[Condition | None, float]], dtype: Any) -> np.ndarra
     return np.array([0.0 if c is None else -c.value * s for c, s in rows], dtype=dtype)
 
 
-def _check_finite(problem: BVP, x: np.ndarray, residual: np.ndarray, coef: np.ndarray, lin: Linearization,
+def _check_finite(problem: BVP, x: np.ndarray, rhs: Any, residual: np.ndarray, coef: np.ndarray, lin: Linearization,
                   conditions: list[Condition]) -> None:  # fmt: skip
     for what, rows, equation in (("", residual, range(len(residual))),
                                  ("a coefficient of ", coef, [e[0] for e in lin.entries])):  # fmt: skip
@@ -288,7 +288,10 @@ def _check_finite(problem: BVP, x: np.ndarray, residual: np.ndarray, coef: np.nd
         if not finite.all():
             n, q = np.argwhere(~finite)[0]
             value = "NaN" if np.isnan(rows[n, q]) else "infinite"
-            raise NonFinite(f"{what}equation {equation[n] + 1} is {value} at x = {x[q]:.6g}")
+            own = rhs_values(problem.rhs if rhs is None else rhs, x, len(problem.names))
+            if n < len(own) and not what and not np.isfinite(np.broadcast_to(own[n], x.shape)[q]):
+                raise NonFinite(f"rhs: of equation {n + 1} is {value} at x = {x[q]:.6g}")
+            raise NonFinite(f"op: {what}equation {equation[n] + 1} is {value} at x = {x[q]:.6g}")
     for c in conditions:
         if not np.isfinite(c.value):
-            raise NonFinite(f"the condition {c.label} is not finite")
+            raise NonFinite(f"{c.label}: the condition is not finite")

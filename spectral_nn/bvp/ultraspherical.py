@@ -37,8 +37,8 @@ LARGEST_BACKWARD_ERROR = 1e-12
 LARGEST_RESIDUAL = 1e-8
 # Trailing coefficients below this, relative to the largest, are dropped.
 NEGLIGIBLE = 1e-30
-# Points times coefficients spent on that residual.
-CHECK_WORK = 1_000_000
+# Points of that residual: this many times coefficients, within bounds.
+CHECK_WORK, CHECK_POINTS = 10_000, (4, 40)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def solve_ultraspherical(
     growth, backward_error, bc_residual, residual = march.growth(n), np.inf, np.inf, np.inf
     if np.isfinite(x).all():
         backward_error, bc_residual = march.check(x)
-        residual = operator.pointwise_residual(u, rhs, max(5, min(60, CHECK_WORK // x.size)))
+        residual = operator.pointwise_residual(u, rhs, int(np.clip(CHECK_WORK // x.size, *CHECK_POINTS)))
     success, message = _judge(march.converged, growth, backward_error, residual, n, tol)
     info = UltrasphericalInfo(
         success=success,
@@ -189,9 +189,11 @@ def discretize_ultraspherical(
     values = operator.right_side(checked, rhs)
     b[: min(size, values.size)] = values[:size]
     blocks = -(-(size - dense) // operator.size)
-    top = operator.condition_rows(checked, size)
-    b[:dense] *= _scale_rows(top)
-    weight = _row_weights(top)[dense:]
+    top = operator.condition_rows(checked, 0, size)
+    factors = _row_factors(top)
+    top *= factors[:, None]
+    b[:dense] *= factors
+    weight = _row_weights(top, 1.0)[dense:]
     band, scale = operator.rows(0, max(blocks, 1))
     band = band[: size - dense] * weight[:, None]
     b[dense:] *= scale[: size - dense] * weight
@@ -211,50 +213,36 @@ class _March:
         self.dense = len(conditions)
         self.lower, self.upper = operator.lower + self.dense, operator.upper - self.dense
         # the dense rows, too, are to be eliminated below the diagonal
-        self.l = max(self.lower, self.dense - 1)
-        self.u = max(self.upper, 0)
-        self.done = 0
-        self.converged = False
-        width, dtype = 2 * self.l + self.u + 1, operator.dtype
-        self.work = np.zeros((0, width), dtype)
-        self.fill = np.zeros((0, self.dense), dtype)
-        self.band = np.zeros((0, operator.width), dtype)
-        self.tau = np.zeros(0)
-        self.top = np.zeros((self.dense, 0), dtype)
+        self.l, self.u = max(self.lower, self.dense - 1), self.upper
         self.source = b  # right-hand side before scaling of the rows, zero beyond its end
-        self.b = np.zeros(0, dtype)  # scaled
-        self.rotated = np.zeros(0, dtype)  # Q^H b
+        self.loaded = self.done = self.columns = 0
+        self.factors = np.ones(self.dense)  # of the dense rows
+        self.converged = False
+        self.level = 0.0
+        self._allocate(0)
 
     def run(self, tol: float, n_max: int) -> int:
         """Go down until what is left of b is small; the number of unknowns."""
         from ..linear.almost_banded_kernels import rotate, rotate_until_small
 
-        size = self.operator.size
+        size, order = self.operator.size, max(self.operator.orders)
         limit = n_max * size
         rows = max(size * FIRST_ROWS, self.source.size + size, 2 * self.operator.width)
         capacity = min(-(-rows // size) * size, limit)
         self._extend(capacity)
-        self.level = tol * float(np.linalg.norm(self.b / self.weight[: self.b.size]))
+        self.level = tol * float(np.linalg.norm(self.b[: self.loaded] / self.weight[: self.loaded]))
         # before the last given entry of b, what is left cannot be small
         rotated = min(max(self.source.size, self.dense), capacity)
         rotate(self.work, self.tau, self.rotated, self.l, 0, rotated)
         n = rotated if self.source.size <= capacity and self._is_small(rotated) else -1
         while n < 0:
             n = rotate_until_small(
-                self.work,
-                self.tau,
-                self.rotated,
-                self.l,
-                rotated,
-                capacity,
-                self.level,
-                size,
-                max(self.operator.orders),
+                self.work, self.tau, self.rotated, self.l, rotated, capacity, self.level, size, order
             )
             rotated = capacity if n < 0 else n
             if n >= 0 or capacity >= limit:
                 break
-            capacity = min(2 * capacity, limit)
+            capacity = min(2 * capacity, capacity + PIECE * size, limit)
             self._extend(capacity)
         self.converged = n >= 0
         n = capacity if n < 0 else n
@@ -263,35 +251,41 @@ class _March:
         return n
 
     def solve(self, n: int) -> Array:
-        from ..linear.almost_banded_kernels import back_substitute
-
-        x = self.rotated[:n].copy()
-        back_substitute(self.work, self.fill, self.top, x, self.l, self.u, n)
-        return x
+        return self._back_substitute(self.rotated[:n].copy())
 
     def growth(self, n: int) -> float:
-        """Size of the answer to a random right-hand side of size 1: large where the problem is singular."""
-        from ..linear.almost_banded_kernels import back_substitute, rotate
+        """Size of the answer to a random right-hand side of size 1: large where the problem is singular.
 
-        x = np.zeros(n + self.l, self.operator.dtype)
-        x[:n] = np.random.default_rng(0).uniform(-1.0, 1.0, n)
-        rotate(self.work[: n + self.l], self.tau, x, self.l, 0, n)
-        x = x[:n].copy()
-        back_substitute(self.work, self.fill, self.top, x, self.l, self.u, n)
-        return float(np.abs(x).max())
+        Q^H turns random into random, and need not be applied.
+        """
+        x = np.random.default_rng(0).uniform(-1.0, 1.0, n).astype(self.work.dtype)
+        return float(np.abs(self._back_substitute(x)).max())
 
     def check(self, x: Array) -> tuple[float, float]:
-        """Backward error of the rows of the infinite matrix that x reaches; relative misfit of conditions."""
+        """Backward error of the rows of the infinite matrix that x reaches; relative misfit of conditions.
+
+        The rows are assembled anew.
+        """
         from .ultraspherical_kernels import residual
 
-        rows = min(x.size + self.lower, self.b.size) - self.dense
-        total, scale = residual(self.band[:rows], self.lower, x, self.b[: rows + self.dense], self.weight)
-        misfit = self.top[:, : x.size] @ x - self.b[: self.dense]
-        size = np.abs(self.top[:, : x.size]) @ np.abs(x) + np.abs(self.b[: self.dense])
-        total += float((np.abs(misfit) ** 2).sum())
-        scale += float((size**2).sum())
-        relative = np.divide(np.abs(misfit), size, out=np.zeros(size.shape), where=size > 0)
+        top, b = self.top[:, : x.size], self.b[: self.dense]
+        misfit, size = np.abs(top @ x - b), np.abs(top) @ np.abs(x) + np.abs(b)
+        total, scale = float((misfit**2).sum()), float((size**2).sum())
+        m, dense = self.operator.size, self.dense
+        blocks = -(-(min(x.size + self.lower, self.loaded) - dense) // m)
+        for lo in range(0, blocks, PIECE):
+            hi = min(lo + PIECE, blocks)
+            band, part, _ = self._rows(lo, hi)
+            t, s = residual(band, part.start, self.lower, x, self.b[part], self.weight[part])
+            total, scale = total + t, scale + s
+        relative = np.divide(misfit, size, out=np.zeros(size.shape), where=size > 0)
         return float(np.sqrt(total / scale)) if scale > 0 else 0.0, float(relative.max(initial=0.0))
+
+    def _back_substitute(self, x: Array) -> Array:
+        from ..linear.almost_banded_kernels import back_substitute
+
+        back_substitute(self.work, self.fill, self.top, x, self.l, self.u, x.size)
+        return x
 
     def _is_small(self, n: int) -> bool:
         """Whether what is left of the right-hand side below row n is below tol."""
@@ -302,50 +296,72 @@ class _March:
         """Assemble and factor on, to `capacity` eliminated columns."""
         from ..linear.almost_banded_kernels import eliminate, load_rows
 
-        m, dense = self.operator.size, self.dense
-        loaded = len(self.work)
-        blocks = -(-(capacity + self.l - dense) // m)
-        have = len(self.band) // m
-        rows = blocks * m + dense
-        self.work = _grown(self.work, rows)
-        self.fill = _grown(self.fill, rows)
-        self.band = _grown(self.band, blocks * m)
-        self.tau = _grown(self.tau, rows)
-        self.top = self.operator.condition_rows(self.conditions, rows + self.l + self.u)
-        condition_scale = _scale_rows(self.top)
-        self.weight = _row_weights(self.top)
-        weighted = self.weight[-1] > 1.0
-        self.b, self.rotated = _grown(self.b, rows), _grown(self.rotated, rows)
+        m, dense, l, u = self.operator.size, self.dense, self.l, self.u
+        blocks = -(-(capacity + l - dense) // m)
+        columns = -(-(dense + blocks * m + l + u) // m) * m
+        if columns > self.tau.size:
+            self._allocate(8 * columns)
+        self._extend_top(columns)
+        if self.loaded == 0:
+            self.b[:dense] = self.rotated[:dense] = self.factors * self.source[:dense]
         piece = max(PIECE // m, 1)
-        for lo in range(have, blocks, piece):
-            hi = min(lo + piece, blocks)
-            band, scale = self.operator.rows(lo, hi, out=self.band[lo * m : hi * m])
-            part = slice(dense + lo * m, dense + hi * m)
-            if weighted:
-                scale *= self.weight[part]
-                band *= self.weight[part, None]
+        for lo in range(max(self.loaded - dense, 0) // m, blocks, piece):
+            band, part, scale = self._rows(lo, min(lo + piece, blocks))
             given = self.source[part]
             self.b[part][: given.size] = given * scale[: given.size]
             self.rotated[part] = self.b[part]
-            if loaded == 0:
-                self.b[:dense] = condition_scale * self.source[:dense]
-                self.rotated[:dense] = self.b[:dense]
-            load_rows(self.top, band, part.start, self.lower, self.work, self.fill, self.l, loaded, part.stop)
-            loaded = part.stop
-            stop = min(capacity, loaded - self.l)
+            load_rows(self.top, band, part.start, self.lower, self.work, self.fill, l, self.loaded, part.stop)
+            self.loaded = part.stop
+            stop = min(capacity, self.loaded - l)
             if stop > self.done:
-                eliminate(self.work, self.fill, self.top, self.tau, self.l, self.u, self.done, stop)
+                eliminate(self.work, self.fill, self.top, self.tau, l, u, self.done, stop)
                 self.done = stop
 
+    def _rows(self, lo: int, hi: int) -> tuple[Array, slice, Array]:
+        """Block rows lo … hi - 1, scaled and weighted; which rows of the matrix they are; the factors."""
+        m = self.operator.size
+        part = slice(self.dense + lo * m, self.dense + hi * m)
+        band, scale = self.operator.rows(lo, hi)
+        if self.weight[part.stop - 1] > 1.0:
+            scale *= self.weight[part]
+            band *= self.weight[part, None]
+        return band, part, scale
 
-def _grown(a: Array, rows: int) -> Array:
-    out = np.zeros((rows, *a.shape[1:]), a.dtype)
-    out[: len(a)] = a
-    return out
+    def _extend_top(self, columns: int) -> None:
+        """Columns of the dense rows, and the weights of the rows below that go with them."""
+        new = self.operator.condition_rows(self.conditions, self.columns, columns)
+        if self.columns == 0:
+            self.factors = _row_factors(new)
+        new *= self.factors[:, None]
+        before = self.weight[self.columns - 1] if self.columns else 1.0
+        self.top[:, self.columns : columns] = new
+        self.weight[self.columns : columns] = _row_weights(new, before)
+        self.columns = columns
+
+    def _allocate(self, rows: int) -> None:
+        """Room for that many rows and columns; memory that is not touched costs nothing."""
+        dtype = self.operator.dtype
+        shapes = {
+            "work": (rows, 2 * self.l + self.u + 1),
+            "fill": (rows, self.dense),
+            "b": (rows,),  # scaled
+            "rotated": (rows,),  # Q^H b
+        }
+        for name, shape in shapes.items():
+            new = np.zeros(shape, dtype)
+            if self.loaded:
+                new[: self.loaded] = getattr(self, name)[: self.loaded]
+            setattr(self, name, new)
+        top, weight, tau = np.zeros((self.dense, rows), dtype), np.zeros(rows), np.zeros(rows)
+        if self.columns:
+            top[:, : self.columns] = self.top[:, : self.columns]
+            weight[: self.columns] = self.weight[: self.columns]
+            tau[: self.done] = self.tau[: self.done]
+        self.top, self.weight, self.tau = top, weight, tau
 
 
-def _scale_rows(top: Array) -> Array:
-    """Divide the dense rows by a power of two near the largest of their first entries, in place; the factors.
+def _row_factors(top: Array) -> Array:
+    """Powers of two that bring the dense rows to size about 1, (K,).
 
     Rows of derivatives grow along the row: it is the beginning, where the solution lives, that counts.
     """
@@ -353,19 +369,19 @@ def _scale_rows(top: Array) -> Array:
     beginning = np.abs(top[:, :dense]).max(axis=1, initial=0.0)
     some = np.abs(top[:, : 4 * dense + 8]).max(axis=1, initial=0.0)
     size = np.where(beginning > 0, beginning, np.where(some > 0, some, 1.0))
-    factors = np.ldexp(1.0, -np.frexp(size)[1])
-    top *= factors[:, None]
-    return factors
+    return np.ldexp(1.0, -np.frexp(size)[1])
 
 
-def _row_weights(top: Array) -> Array:
+def _row_weights(top: Array, before: float) -> Array:
     """Powers of two by which to multiply the rows of the band, (n,), one for each column of the dense rows.
 
     QR is stable column by column: rounding is relative to the largest entry of a column.  Where a condition
     on a derivative makes that entry grow like a power of the column, the band has to grow along, or drowns.
     """
-    largest = np.maximum.accumulate(np.abs(top).max(axis=0, initial=1.0))
-    return np.ldexp(1.0, np.frexp(largest)[1] - 1)
+    largest = np.abs(top).max(axis=0, initial=before)
+    if not largest.max(initial=0.0) >= 2.0:
+        return np.full(largest.size, max(before, 1.0))
+    return np.ldexp(1.0, np.frexp(np.maximum.accumulate(largest))[1] - 1)
 
 
 def _series(x: Array, operator: UltrasphericalOperator) -> list[ChebSeries]:

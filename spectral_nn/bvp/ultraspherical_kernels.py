@@ -29,46 +29,26 @@ def assemble(  # type: ignore[no-untyped-def]
     band[:] = 0.0
     for s in range(equation.size):
         e = equation[s]
-        v = unknown[s]
         k = derivative[s]
         n = order[e]
         a = flat[offset[s] : offset[s + 1]]
         deg = a.size - 1
-        first = start - deg
-        p = _derivative_rows(first, rows + 2 * deg, k, n)
-        below, above = _multiplication_by_x(first - 1, rows + 2 * deg + 2, n)
-        mid = deg + 1
-        b1 = np.zeros(2 * deg + 3, dtype=band.dtype)
-        b2 = np.zeros(2 * deg + 3, dtype=band.dtype)
-        for i in range(rows):
-            b1[:] = 0.0
-            b2[:] = 0.0
-            # Clenshaw's rule for row start + i of sum a_j T_j(X), X the multiplication by x in C^(n)
-            for j in range(deg, -1, -1):
-                half = deg - j
-                twice = 2.0 if j > 0 else 1.0
-                # entry q of the vectors is column start + i + q - mid
-                lo = mid - half
-                count = 2 * half + 1
-                new = b2[lo : lo + count]
-                right = b1[lo + 1 : lo + 1 + count]
-                left = b1[lo - 1 : lo - 1 + count]
-                dn = below[i + lo : i + lo + count]
-                up = above[i + lo : i + lo + count]
-                for q in range(count):
-                    new[q] = twice * (right[q] * dn[q] + left[q] * up[q]) - new[q]
-                new[half] += a[j]
-                b1, b2 = b2, b1
-            target = band[i * size + e]
+        # rows are worked on side by side, as many as keep the vectors of Clenshaw's rule in cache
+        block = max(8192 // (2 * deg + 3), 16)
+        for lo in range(0, rows, block):
+            count = min(block, rows - lo)
+            first = start + lo - deg
+            p = _derivative_rows(first, count + 2 * deg, k, n)
+            product = _multiplication_rows(a, first, count, n)
             for q in range(2 * deg + 1):
-                x = b1[q + 1]
-                row = i + q
-                if first + row < 0:
-                    continue
-                # column of p[row, t] is first + row + k + 2 t; relative to block row start + i it is
-                base = (q - deg + k) * size + v - e + lower
+                factor = product[q + 1]
+                # p[t, row] is in column first + row + k + 2 t; relative to its block row, in the band
+                base = (q - deg + k) * size + unknown[s] - e + lower
                 for t in range(n - k + 1):
-                    target[base + 2 * t * size] += x * p[row, t]
+                    pt = p[t, q : q + count]
+                    c = base + 2 * t * size
+                    for i in range(count):
+                        band[(lo + i) * size + e, c] += factor[i] * pt[i]
     for r in range(rows * size):
         largest = 0.0
         for t in range(band.shape[1]):
@@ -82,30 +62,64 @@ def assemble(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
+def _multiplication_rows(a, first, count, lam):  # type: ignore[no-untyped-def]
+    """Multiplication by sum a_j T_j in C^(lam): entry (deg + 1 + o, i) is row r = first + deg + i, column r +
+    o.
+
+    Clenshaw's rule with the operator X of multiplication by x, on a row of every matrix at a time.
+    """
+    deg = a.size - 1
+    mid = deg + 1
+    b1 = np.zeros((2 * deg + 3, count), dtype=a.dtype)
+    if deg == 0:
+        b1[1] = a[0]
+        return b1
+    below, above = _multiplication_by_x(first - 1, count + 2 * deg + 2, lam)
+    b2 = np.zeros((2 * deg + 3, count), dtype=a.dtype)
+    for j in range(deg, -1, -1):
+        twice = 2.0 if j > 0 else 1.0
+        for q in range(mid - (deg - j), mid + (deg - j) + 1):
+            new = b2[q]
+            right = b1[q + 1]
+            left = b1[q - 1]
+            dn = below[q : q + count]
+            up = above[q : q + count]
+            for i in range(count):
+                new[i] = twice * (right[i] * dn[i] + left[i] * up[i]) - new[i]
+        middle = b2[mid]
+        for i in range(count):
+            middle[i] += a[j]
+        b1, b2 = b2, b1
+    return b1
+
+
+@njit(cache=True, error_model="numpy")
 def _derivative_rows(first, rows, k, n):  # type: ignore[no-untyped-def]
-    """k-th derivative from T to C^(n): entry (q, t) is row first + q, column first + q + k + 2 t."""
-    p = np.zeros((rows + 2 * (n - k), n - k + 1))
+    """k-th derivative from T to C^(n): entry (t, q) is row first + q, column first + q + k + 2 t."""
+    count = rows + 2 * (n - k)
+    p = np.zeros((n - k + 1, count))
     lead = 1.0
     for i in range(1, k):
         lead *= 2.0 * i
-    for q in range(p.shape[0]):
-        r = first + q
-        if r >= 0:
-            p[q, 0] = lead * (r + k) if k > 0 else 1.0
+    begin = max(0, -first)
+    for q in range(begin, count):
+        p[0, q] = lead * (first + q + k) if k > 0 else 1.0
+    diagonal = np.empty(count)
+    beyond = np.empty(count)
     for lam in range(k, n):
-        for q in range(rows + 2 * (n - 1 - lam)):
+        count -= 2
+        for q in range(begin, count):
             r = first + q
-            if r < 0:
-                continue
-            if lam == 0:
-                diagonal = 1.0 if r == 0 else 0.5
-                beyond = 0.5
-            else:
-                diagonal = lam / (lam + r)
-                beyond = lam / (lam + r + 2.0)
-            for t in range(n - k, 0, -1):
-                p[q, t] = diagonal * p[q, t] - beyond * p[q + 2, t - 1]
-            p[q, 0] *= diagonal
+            diagonal[q] = lam / (lam + r) if lam > 0 else (1.0 if r == 0 else 0.5)
+            beyond[q] = lam / (lam + r + 2.0) if lam > 0 else 0.5
+        for t in range(n - k, -1, -1):
+            row = p[t]
+            for q in range(begin, count):
+                row[q] *= diagonal[q]
+            if t > 0:
+                other = p[t - 1]
+                for q in range(begin, count):
+                    row[q] -= beyond[q] * other[q + 2]
     return p
 
 
@@ -141,49 +155,48 @@ def convert(c, lam):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def add_derivatives(x, d, weight, out):  # type: ignore[no-untyped-def]
-    """out[c] += weight times the d-th derivative of T_c at x in [-1, 1], d >= 1."""
-    n = out.size
+def derivatives(x, d, start, stop, out):  # type: ignore[no-untyped-def]
+    """out[c - start] = d-th derivative of T_c at x in [-1, 1], d >= 1, start <= c < stop."""
     if abs(x) == 1.0:
-        for c in range(d, n):
+        for c in range(start, stop):
             value = 1.0
             for i in range(d):
                 value *= (float(c) * c - float(i) * i) / (2.0 * i + 1.0)
             if x < 0.0 and (c + d) % 2:
                 value = -value
-            out[c] += weight * value
+            out[c - start] = value
         return
+    out[:] = 0.0
     lead = 1.0
     for i in range(1, d):
         lead *= 2.0 * i
     # T_c^(d) = lead c C^(d)_{c-d}, three-term recurrence of C^(d)
     before = 0.0
     value = 1.0
-    for c in range(d, n):
-        out[c] += weight * lead * c * value
+    for c in range(d, stop):
+        if c >= start:
+            out[c - start] = lead * c * value
         k = c - d + 1.0
         before, value = value, (2.0 * (k + d - 1.0) * x * value - (k + 2.0 * d - 2.0) * before) / k
 
 
 @njit(cache=True, error_model="numpy")
-def residual(band, lower, x, b, weight):  # type: ignore[no-untyped-def]
-    """Sums of squares of ``A x - b`` and of its scale ``|A| |x| + |b|`` over the band, rows divided by
-    weight.
+def residual(band, row, lower, x, b, weight):  # type: ignore[no-untyped-def]
+    """Sums of squares of ``A x - b`` and of its scale ``|A| |x| + |b|`` over some rows, divided by their weight.
 
-    x is zero beyond its end; the first rows of b, which are not in the band, are passed over.
+    The first of the band, of b and of weight is row `row` of the matrix; x is zero beyond its end.
     """
-    dense = b.size - band.shape[0]
     n = x.size
     total = 0.0
     scale = 0.0
     for i in range(band.shape[0]):
-        first = i + dense - lower
-        s = -b[i + dense]
-        size = abs(b[i + dense])
+        first = row + i - lower
+        s = -b[i]
+        size = abs(b[i])
         for t in range(max(0, -first), min(band.shape[1], n - first)):
             term = band[i, t] * x[first + t]
             s += term
             size += abs(term)
-        total += (abs(s) / weight[i + dense]) ** 2
-        scale += (size / weight[i + dense]) ** 2
+        total += (abs(s) / weight[i]) ** 2
+        scale += (size / weight[i]) ** 2
     return total, scale

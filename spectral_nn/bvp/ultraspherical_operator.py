@@ -96,19 +96,21 @@ class UltrasphericalOperator:
         )  # fmt: skip
         return band, scale
 
-    def condition_rows(self, conditions: Sequence[Condition], count: int) -> Array:
-        """The dense rows on the first `count` unknowns, (K, count), not scaled."""
-        rows = np.zeros((len(conditions), count), self.dtype)
-        n = -(-count // self.size)
+    def condition_rows(self, conditions: Sequence[Condition], start: int, stop: int) -> Array:
+        """The dense rows on unknowns start … stop - 1, multiples of m, (K, stop - start), not scaled."""
+        m = self.size
+        rows = np.zeros((len(conditions), stop - start), self.dtype)
+        lo, hi = start // m, -(-stop // m)
+        half = 0.5 * (self.domain[1] - self.domain[0])
         for row, condition in zip(rows, conditions, strict=True):
             for point, derivative, weight, unknown in condition.terms:
-                part = row[unknown :: self.size]
-                part += self._functional(point, derivative, weight, n)[: part.size]
+                part = row[unknown::m]
+                t = float(np.clip(to_reference(point, self.domain), -1.0, 1.0))
+                part += weight * half**-derivative * _functional(t, derivative, lo, hi)[: part.size]
             for a, b, weight, unknown in condition.integrals:
-                part = row[unknown :: self.size]
-                half = 0.5 * (self.domain[1] - self.domain[0])
+                part = row[unknown::m]
                 ends = to_reference(np.array([a, b]), self.domain)
-                values = _primitives(ends[1], n) - _primitives(ends[0], n)
+                values = _primitives(ends[1], lo, hi) - _primitives(ends[0], lo, hi)
                 part += (weight * half * values)[: part.size]
         return rows
 
@@ -156,17 +158,6 @@ class UltrasphericalOperator:
             largest = max(float(scale.max()), size * max(zeroth))
             worst = max(worst, float(np.abs(total).max()) / largest if largest > 0 else 0.0)
         return worst
-
-    def _functional(self, point: float, derivative: int, weight: complex, n: int) -> Array:
-        from .ultraspherical_kernels import add_derivatives
-
-        t = float(np.clip(to_reference(point, self.domain), -1.0, 1.0))
-        weight = weight * (2.0 / (self.domain[1] - self.domain[0])) ** derivative
-        if derivative == 0:
-            return weight * _chebyshev_values(t, n)
-        out = np.zeros(n, np.result_type(float, weight))
-        add_derivatives(t, derivative, weight, out)
-        return out
 
 
 def as_conditions(given: Sequence[Any], operator: UltrasphericalOperator) -> list[Condition]:
@@ -275,20 +266,30 @@ def _checked(
     return first, second, weight, unknown
 
 
-def _chebyshev_values(t: float, n: int) -> Array:
-    """T_0(t) … T_{n-1}(t)."""
-    if abs(t) == 1.0:
-        out = np.ones(n)
-        out[1::2] = t
-        return out
-    return np.cos(np.arccos(t) * np.arange(n))
+def _functional(t: float, derivative: int, start: int, stop: int) -> Array:
+    """Derivatives of T_start … T_{stop-1} at t."""
+    if derivative == 0:
+        return _chebyshev_values(t, np.arange(start, stop))
+    from .ultraspherical_kernels import derivatives
 
-
-def _primitives(t: float, n: int) -> Array:
-    """Antiderivatives of T_0 … T_{n-1} at t."""
-    values = _chebyshev_values(t, n + 1)
-    k = np.arange(2, n)
-    out = np.empty(n)
-    out[:2] = [t, 0.5 * t * t][:n]
-    out[2:] = 0.5 * (values[3 : n + 1] / (k + 1) - values[1 : n - 1] / (k - 1))
+    out = np.empty(stop - start)
+    derivatives(t, derivative, start, stop, out)
     return out
+
+
+def _chebyshev_values(t: float, k: Array) -> Array:
+    if abs(t) == 1.0:
+        out = np.ones(k.size)
+        out[k % 2 == 1] = t
+        return out
+    return np.cos(np.arccos(t) * k)
+
+
+def _primitives(t: float, start: int, stop: int) -> Array:
+    """Antiderivatives of T_start … T_{stop-1} at t."""
+    k = np.arange(start, stop)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = 0.5 * (_chebyshev_values(t, k + 1) / (k + 1) - _chebyshev_values(t, np.abs(k - 1)) / (k - 1))
+    values[k == 0] = t
+    values[k == 1] = 0.5 * t * t
+    return values

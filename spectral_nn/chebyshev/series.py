@@ -46,7 +46,7 @@ class ChebSeries:
     array([0., 1., 2., 3.])
     """
 
-    __slots__ = ("_breaks", "_derivatives", "_flat", "_offsets")
+    __slots__ = ("_breaks", "_derivatives", "_flat", "_known", "_offsets")
     __array_ufunc__ = None  # so that ndarray * series is refused here, not turned into an array of objects
 
     def __init__(self, breakpoints: ArrayLike, coefficients: Sequence[ArrayLike] | Array) -> None:
@@ -63,6 +63,7 @@ class ChebSeries:
         self._breaks = breaks
         self._flat, self._offsets = _flatten(coefficients, breaks.size - 1)
         self._derivatives: dict[int, ChebSeries] = {}
+        self._known: tuple[Callable[[int], ChebSeries], int] | None = None
         for a in (self._breaks, self._flat, self._offsets):
             a.flags.writeable = False
 
@@ -174,11 +175,23 @@ class ChebSeries:
         if k == 0:
             return self
         if k not in self._derivatives:
+            if self._known is not None and k <= self._known[1]:
+                self._derivatives[k] = self._known[0](k)
+                return self._derivatives[k]
             from .kernels import differentiate
 
             lower = self.diff(k - 1)
             self._derivatives[k] = lower._calculus(differentiate, np.maximum(np.diff(lower._offsets) - 1, 1))
         return self._derivatives[k]
+
+    def with_derivatives(self, derivative: Callable[[int], ChebSeries], up_to: int) -> ChebSeries:
+        """The same function, whose derivatives of order 1 to `up_to` are known better than differentiation gives them.
+
+        ``derivative(k)`` is called when the k-th one is first asked for; higher ones are derived from the last.
+        """
+        out = self._like(self._flat)
+        out._known = (derivative, up_to)
+        return out
 
     def cumsum(self) -> ChebSeries:
         """The continuous antiderivative that is 0 at the left end of the domain."""
@@ -317,6 +330,7 @@ class ChebSeries:
     def _like(self, flat: Array) -> ChebSeries:
         out = object.__new__(type(self))
         out._breaks, out._offsets, out._flat, out._derivatives = self._breaks, self._offsets, flat, {}
+        out._known = None
         flat.flags.writeable = False
         return out
 
