@@ -4,7 +4,7 @@ Equation    u'' + lam exp(u) = 0 on (0, 1), u(0) = u(1) = 0, lam from 0 along th
 Method      pseudo-arclength continuation: the curve turns back at lam = 3.513830719, where Newton alone fails
 Reference   the fold, from theta tanh(theta/4) = 4
 Run         python examples/bratu_continuation.py --save bratu_continuation.png
-Expected    largest lam on the curve = 3.5138
+Expected    fold at lam = 3.513830719
 """
 
 from __future__ import annotations
@@ -19,38 +19,33 @@ FOLD = 3.513830719125
 
 
 def main(save: str | None = None) -> tuple[float, float]:
-    """Follow the branch, print, draw; return (largest lam found, fold)."""
+    """Follow the branch, print, draw; return (fold found, fold)."""
     branch = continuation(
         lambda x, u, lam: u.diff(2) + lam * np.exp(u),
         (0, 1),
         lbc=0,
         rbc=0,
-        parameter="lam",
-        start=0.5,
-        stop=1.0,
+        parameter={"lam": 0.5},
+        step=0.5,
+        until=(0.3, 5),
+        measure=lambda result: float(result(0.5)),
     )
-    lam = np.array([point.params["lam"] for point in branch])
-    height = np.array([float(point(0.5)) for point in branch])
-    top = largest(lam, height)
-    print(
-        f"{lam.size} points; largest lam {lam.max():.6f}, parabola through the top {top:.6f}; fold {FOLD:.6f}"
-    )
+    print(branch)
+    found = float(branch.folds[0])
+    print(f"fold found at lam = {found:.9f}, expected {FOLD:.9f}")
     if save:
         import matplotlib.pyplot as plt
 
-        figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
-        axes.plot(lam, height, ".-")
-        axes.axvline(FOLD, color="0.7", lw=0.8)
-        axes.set(xlabel="lam", ylabel="u(1/2)", title="Bratu's problem: lower and upper branch")
+        figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+        branch.plot(ax=left)
+        left.set(xlabel="lam", ylabel="u(1/2)", title="lower and upper branch")
+        x = np.linspace(0, 1, 200)
+        for solution in branch.at(2.0):
+            right.plot(x, solution(x), label=f"lam = {solution.params['lam']:.2f}")
+        right.set(xlabel="x", ylabel="u", title="two solutions near lam = 2")
+        right.legend()
         figure.savefig(save, dpi=150)
-    return top, FOLD
-
-
-def largest(lam: np.ndarray, height: np.ndarray) -> float:
-    """Top of the parabola lam(height) through the three points around the largest lam."""
-    i = int(np.clip(np.argmax(lam), 1, lam.size - 2))
-    a, b, c = np.polyfit(height[i - 1 : i + 2], lam[i - 1 : i + 2], 2)
-    return float(c - b * b / (4 * a))
+    return found, FOLD
 
 
 if __name__ == "__main__":

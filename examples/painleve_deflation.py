@@ -22,9 +22,13 @@ EXPECTED = -3.791990599654
 def main(save: str | None = None) -> tuple[float, float]:
     """Find both, print, draw; return (slope of the second at 0, expected)."""
     problem = BVP(lambda x, u: u.diff(2) - u**2 + x, (0, 10), lbc=0, rbc=np.sqrt(10))
-    solutions = deflate(problem, guess=lambda x: np.sqrt(x))
+    first = problem.solve(guess=np.sqrt)
+    second = deflate(problem, [first])
+    solutions = [first, second]
     for solution in solutions:
-        print(f"u'(0) = {float(solution(0.0, 1)):+.10f}  residual {solution.residual:.1e}")
+        print(
+            f"u'(0) = {float(solution(0.0, 1)):+.12f}  residual {solution.residual:.1e}  {solution.status.name}"
+        )
     if save:
         import matplotlib.pyplot as plt
 
