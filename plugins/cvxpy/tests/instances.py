@@ -1,4 +1,5 @@
-"""Numeric instances: exponents, sizes, conditioning, scales, constraints, graphs. Arrays first, CVXPY second."""
+"""Numeric instances: exponents, sizes, conditioning, scales, constraints, graphs. Arrays first, CVXPY
+second."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ class Instance:
     def problem(self) -> tuple[cp.Problem, cp.Variable]:
         x = cp.Variable(self.A.shape[1])
         r = self.A @ x - self.b
-        objective = cp.pnorm(r, self.p, approx=False) if self.kind == "norm" else cp.sum(cp.power(cp.abs(r), self.p))
+        objective = (
+            cp.pnorm(r, self.p, approx=False) if self.kind == "norm" else cp.sum(cp.power(cp.abs(r), self.p))
+        )
         constraints = [] if self.E is None else [self.E @ x == self.e]
         constraints += [] if self.G is None else [self.G @ x <= self.h]
         return cp.Problem(cp.Minimize(objective), constraints), x
@@ -91,7 +94,7 @@ def adil_graph(vertices: int, neighbours: int, p: float) -> Instance:
     labels = rng.random(10)
     rows, cols, values, right = [], [], [], np.zeros(len(edges))
     for k, (i, j) in enumerate(edges):
-        weight = np.exp(-distance[i, j] ** 2)
+        weight = np.exp(-(distance[i, j] ** 2))
         for vertex, sign in ((i, 1.0), (j, -1.0)):
             if vertex < 10:
                 right[k] -= sign * weight * labels[vertex]

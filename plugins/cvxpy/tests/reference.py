@@ -1,7 +1,8 @@
 """Independent answers: an extended-precision active-set Newton method that proves its own result by duality.
 
-Nothing of spectral_nn or CVXPY is used (of scipy, linprog for a point inside). A problem is stated by plain arrays; the answer comes with a lower
-bound from a dual point (in 80-bit arithmetic), so it needs no trust in the way it was found.
+Nothing of spectral_nn or CVXPY is used (of scipy, linprog for a point inside). A problem is stated by plain
+arrays; the answer comes with a lower bound from a dual point (in 80-bit arithmetic), so it needs no trust in
+the way it was found.
 """
 
 from __future__ import annotations
@@ -95,8 +96,11 @@ def prove(statement: Statement) -> Proven:
                   mu.astype(float), newton)  # fmt: skip
 
 
-def _inside(s: Statement, E: np.ndarray, e: np.ndarray, G: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A start and a guess of the active constraints, by a logarithmic barrier followed to 1e-8 of the objective."""
+def _inside(
+    s: Statement, E: np.ndarray, e: np.ndarray, G: np.ndarray, h: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """A start and a guess of the active constraints, by a logarithmic barrier followed to 1e-8 of the
+    objective."""
     n, lengths = s.n, np.linalg.norm(G, axis=1)
     deepest = linprog(
         np.r_[np.zeros(n), -1.0], np.c_[G, lengths], h, np.c_[E, np.zeros(len(e))] if len(e) else None,
@@ -114,7 +118,9 @@ def _inside(s: Statement, E: np.ndarray, e: np.ndarray, G: np.ndarray, h: np.nda
             slack = h - G @ x
             gradient = gradient + tau * (G.T @ (1 / slack))
             hessian = hessian + tau * (G.T * slack**-2) @ G
-            step = _solve(np.block([[hessian, E.T], [E, np.zeros((k, k))]]), np.r_[-gradient, np.zeros(k)])[:n]
+            step = _solve(np.block([[hessian, E.T], [E, np.zeros((k, k))]]), np.r_[-gradient, np.zeros(k)])[
+                :n
+            ]
             t, toward = LONG(1), G @ step
             if np.any(toward > 0):
                 t = min(t, LONG(0.99) * np.min(slack[toward > 0] / toward[toward > 0]))
@@ -238,7 +244,8 @@ Slopes = tuple[np.ndarray, np.ndarray, list[tuple[np.ndarray, np.longdouble]]]
 def _slopes(piece: Piece, r: np.ndarray, delta: np.longdouble) -> Slopes:
     """Gradient y in r, diagonal of the Hessian, and rank-one parts ``- c v v'`` as (v, c).
 
-    For p < 2 |r| is smoothed to ``sqrt(r^2 + delta^2)``, and every norm by an entry delta; y stays dual feasible.
+    For p < 2 |r| is smoothed to ``sqrt(r^2 + delta^2)``, and every norm by an entry delta; y stays dual
+    feasible.
     """
     p, w = LONG(piece.p), LONG(piece.weight)
     rows = np.ones(len(r), dtype=LONG) if piece.rows is None else piece.rows.astype(LONG)
@@ -247,7 +254,7 @@ def _slopes(piece: Piece, r: np.ndarray, delta: np.longdouble) -> Slopes:
     if piece.kind == "power":
         return w * p * rows * smooth ** (p - 2) * r, w * p * rows * smooth ** (p - 2) * share, []
     norms, groups = _sums(piece, smooth)
-    norms = (norms**p + delta**p) ** (1 / p)  # several norms: any of them may vanish at the minimizer, and has a kink there
+    norms = (norms**p + delta**p) ** (1 / p)  # of several norms any may vanish at the minimizer, in a kink
     f = np.where(norms > 0, norms, 1)[groups]
     y = w * rows * (smooth / f) ** (p - 2) * (r / f)
     diagonal = w * rows * (smooth / f) ** (p - 2) / f * share
@@ -306,7 +313,7 @@ def _dual_value(s: Statement, x: np.ndarray, delta: np.longdouble, linear: list)
         a = np.where(rows > 0, rows, 1) * LONG(piece.weight)
         if piece.kind == "power":  # the conjugate of a |r|^p is (p - 1) a (|y| / (a p))^(p / (p - 1))
             total -= np.sum((p - 1) * a * (np.abs(y) / (a * p)) ** (p / (p - 1)))
-        else:  # that of the norm is 0 where sum rows (|y| / (w rows))^q <= 1 in every group, and infinite beyond
+        else:  # that of the norm is 0 where sum rows (|y| / (w rows))^q <= 1 in every group, infinite beyond
             groups = np.zeros(len(y), dtype=int) if piece.groups is None else piece.groups
             sums = np.zeros(groups.max() + 1, dtype=LONG)
             np.add.at(sums, groups, np.where(rows > 0, rows, 0) * (np.abs(y) / a) ** (p / (p - 1)))

@@ -57,7 +57,8 @@ def test_value_variables_and_duals(name: str, p: float) -> None:
     assert form.problem.status == cp.OPTIMAL
     size = abs(proven.value - form.statement.constant)
     assert abs(sign * value - proven.value**outer) <= 1e-9 * max(size**outer, abs(value))
-    # A residual that vanishes at the minimizer enters as |r|^p: a value right to 1e-9 bounds it by 1e-9^(1/p) alone.
+    # A residual that vanishes at the minimizer enters as |r|^p: a value right to 1e-9 bounds it by 1e-9^(1/p)
+    # alone.
     flat = 3 * 1e-9 ** (1 / max(p, 2.0))
     assert np.max(np.abs(stacked(form) - proven.x)) <= flat * (1 + np.max(np.abs(proven.x)))
     scale = outer * proven.value ** (outer - 1)

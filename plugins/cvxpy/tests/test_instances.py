@@ -37,7 +37,8 @@ def test_value_and_duals(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_large_instances_carry_their_proof(name: str) -> None:
-    """The dual point that comes with the result, checked in extended precision, bounds the optimum from below."""
+    """The dual point that comes with the result, checked in extended precision, bounds the optimum from
+    below."""
     instance = LARGE[name]
     problem, x = instance.problem()
     value = problem.solve(method="newton_lp")

@@ -131,6 +131,8 @@ def multiplied(matrix: np.ndarray | sp.csr_array, affine: Affine) -> Affine:
     blocks = {}
     for key, block in affine.blocks.items():
         blocks[key] = Block(_multiply(matrix, block.matrix), block.scale)
+    if not np.any(affine.offset):  # as of every plain variable; also keeps inf * 0 out
+        return Affine(blocks, np.zeros(matrix.shape[0]))
     return Affine(blocks, np.asarray(matrix @ affine.offset).reshape(-1))
 
 

@@ -19,6 +19,9 @@ from .variables import Layout
 
 NOT_FINITE = "Problem data contains NaN or Inf. Check your parameter values and constants."
 
+# A constraint between constants may be violated by rounding.
+_CONSTANT_TOLERANCE = 1e-8
+
 
 @dataclass(frozen=True)
 class Row:
@@ -151,6 +154,12 @@ def instantiate(rows: list[Row], layout: Layout) -> Rows:
             continue
         if np.any(np.isnan(value.offset)) or (row.equality and not np.all(np.isfinite(value.offset))):
             raise ValueError(NOT_FINITE)
+        if not value.blocks:  # no variable in it: it holds or it does not
+            worst = float(np.max(np.abs(value.offset) if row.equality else value.offset, initial=0.0))
+            if worst > _CONSTANT_TOLERANCE:
+                contradiction = f"{row.constraint} does not hold"
+            inequalities.append((row, np.zeros(0, dtype=np.intp)))
+            continue
         if row.equality:
             equalities.append(row)
             continue

@@ -17,7 +17,7 @@ from cvxpy.atoms.elementwise.abs import abs as abs_atom
 from cvxpy.atoms.elementwise.power import Power
 from cvxpy.atoms.norm1 import norm1
 from cvxpy.atoms.norm_inf import norm_inf
-from cvxpy.atoms.pnorm import Pnorm, PnormApprox
+from cvxpy.atoms.pnorm import Pnorm
 from cvxpy.atoms.quad_over_lin import quad_over_lin
 
 from .interpret import AffineReader, entries_moved
@@ -178,12 +178,6 @@ def _exponent(expr: Pnorm) -> float:
     p = float(expr.p)
     if p > 1:
         return p
-    if isinstance(expr, PnormApprox) and float(expr.original_p) > 1:
-        raise Refused(
-            expr,
-            f"CVXPY rounded p = {float(expr.original_p)} to 1, which makes it an l_1 norm; "
-            "cp.pnorm(..., approx=False) keeps the exponent",
-        )
     raise Refused(expr, f"p = {p:g} is not above 1")
 
 

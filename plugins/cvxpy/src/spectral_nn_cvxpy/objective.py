@@ -118,6 +118,8 @@ class _Walk:
             self.out.constants.append((self.reader.value(expr), factors))
         elif expr.is_affine():
             self.out.linear.append((self.reader.read(expr), factors))
+        elif expr.size == 0:
+            raise Refused(expr, "it has no entries, but its domain still binds")
         elif isinstance(expr, norm1) and expr.args[0].is_affine() and expr.args[0].is_nonneg():
             arg = expr.args[0]
             if expr.axis is None:

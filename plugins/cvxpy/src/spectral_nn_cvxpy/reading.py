@@ -10,7 +10,7 @@ import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
 
-from spectral_nn import LpProblem, LpResult, LpTerm
+from spectral_nn import LpProblem, LpTerm
 
 from . import affine, constraints
 from .affine import Affine
@@ -119,6 +119,9 @@ class Reading:
             )
         except ValueError as error:
             self._explain(rows, error)
+            if self.objective.quadratics and "semidefinite" in str(error):  # assume_PSD=True of what is not
+                source = self.objective.quadratics[0].source
+                raise Refused(source, f"its matrix is indefinite ({error})") from error
             raise
         return Numbers(problem, rows, outer, constant)
 
@@ -131,16 +134,14 @@ class Reading:
             fun = factor * fun**power
         return self.objective.sign * (fun + self.objective.constant())
 
-    def size(self, numbers: Numbers, result: LpResult) -> float:
-        """The sizes of the objective's parts, added: what its rounding is relative to."""
-        problem, x = numbers.problem, result.x
+    def size(self, numbers: Numbers, x: np.ndarray) -> float:
+        """The sizes of the objective's parts at `x`, added: what its rounding is relative to."""
+        problem = numbers.problem
         parts = [abs(self.objective.constant()), *(abs(term.value(x)) for term in problem.terms)]
         parts += [] if problem.q is None else [float(np.abs(problem.q) @ np.abs(x))]
         parts += [] if problem.Q is None else [abs(float(x @ (problem.Q @ x)))]
         total = sum(parts)
-        if numbers.outer is not None:
-            total += abs(self.value(numbers, result.fun))
-        return total
+        return total if numbers.outer is None else total + abs(self.value(numbers, total))
 
     def _lp_terms(self) -> list[LpTerm]:
         parts: dict[tuple[float, bool], list[tuple[Term, Affine, np.ndarray, np.ndarray]]] = {}
@@ -316,6 +317,6 @@ def _root(P: Any, source: Any) -> np.ndarray:
     values, vectors = np.linalg.eigh(0.5 * (full + full.T))
     top = float(np.abs(values).max(initial=0.0))
     if np.any(values < -1e-9 * top):  # CVXPY checks the sign too; assume_PSD=True does not
-        raise Refused(source, "its matrix is not positive semidefinite")
+        raise Refused(source, "its matrix is indefinite")
     kept = values > np.finfo(float).eps * len(values) * top
     return np.sqrt(values[kept])[:, None] * vectors[:, kept].T

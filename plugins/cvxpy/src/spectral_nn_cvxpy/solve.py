@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import cvxpy as cp
-import cvxpy.settings as s
 import numpy as np
+from cvxpy.atoms.pnorm import PnormApprox
 from cvxpy.error import DCPError, DPPError, ParameterError, SolverError
 
 from spectral_nn import LpResult
@@ -165,7 +166,18 @@ def _check_problem(problem: cp.Problem, options: dict[str, Any]) -> None:
 def _dcp_message(problem: cp.Problem) -> str:
     culprits = [] if problem.objective.is_dcp() else [f"the objective is not DCP: {problem.objective}"]
     culprits += [f"this constraint is not DCP: {c}" for c in problem.constraints if not c.is_dcp()]
-    return "Problem does not follow DCP rules. Specifically, " + "; ".join(culprits)
+    message = "Problem does not follow DCP rules. Specifically, " + "; ".join(culprits)
+    for atom in _atoms(problem.objective.expr):
+        if isinstance(atom, PnormApprox) and float(atom.p) == 1.0:
+            p = float(atom.original_p)
+            message += f". CVXPY rounded p = {p} to 1; cp.pnorm(..., approx=False) keeps the exponent"
+    return message
+
+
+def _atoms(expr: Any) -> Iterator[Any]:
+    yield expr
+    for arg in expr.args:
+        yield from _atoms(arg)
 
 
 def _minimize(
@@ -226,7 +238,3 @@ def _announce(numbers: Numbers, compiled: float, known: bool) -> None:
     how = "parameter values put in" if known else "expression tree read"
     print(f"(newton_lp) {how} in {compiled:.2e} s")
     print(f"(newton_lp) {numbers.problem}")
-
-
-__all__ = ["METHOD", "register", "solve"]
-assert s.OPTIMAL == "optimal"

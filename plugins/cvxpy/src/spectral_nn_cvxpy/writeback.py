@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import cvxpy as cp
@@ -26,10 +27,15 @@ _INACCURATE = (
 # A stopped iteration whose gap is below this is still worth reporting as inaccurate; above it there is no
 # answer.
 _WORTH_REPORTING = 1e-3
+# A dual point that misses stationarity by more than this, relatively, proves nothing, whatever its gap.
+_STATIONARY = 1e-4
 # The value computed by the minimizer and that of the user's expression are two roads to one number. They
 # differ by rounding; where they differ by more, the expression was read wrongly, and no answer is better than
 # that one.
 _READING_TOLERANCE = 1e-6
+# An optimum of zero is rounding alone; it is measured against the objective at the origin, which sees the
+# data.
+_ROUNDING = 1e-9
 # By how much, relative to their data, constraints may be violated before the reading is called wrong.
 _VIOLATION = 1e-5
 
@@ -56,7 +62,7 @@ def write(
         return _no_point(problem, s.INFEASIBLE, attr)
     if result.status is LpStatus.UNBOUNDED:
         return _no_point(problem, s.UNBOUNDED, attr)
-    status = _status(result, tol, reading.size(numbers, result))
+    status = _status(result, tol, reading.size(numbers, result.x))
     if status is None:
         raise SolverError(
             f"Solver '{NAME}' failed: {result.message} Try another solver, or solve with verbose=True for "
@@ -68,11 +74,15 @@ def write(
         warn(_INACCURATE)
     before = [(variable, variable._value) for variable in problem.variables()]
     solution = Solution(status, None, reading.layout.values(x), duals, attr)
-    problem.unpack(solution)
+    with warnings.catch_warnings():
+        if any(variable.sparse_idx is not None for variable in problem.variables()):
+            # CVXPY evaluates the objective through .value, and warns its own user against that.
+            warnings.simplefilter("ignore", RuntimeWarning)
+        problem.unpack(solution)
     solution.opt_val = problem.value
     _finish(problem, attr, compiled)
     try:
-        _check_reading(problem, reading.value(numbers, result.fun), reading.size(numbers, result))
+        _check_reading(problem, reading, numbers, result)
     except SolverError:
         problem._clear_solution()
         for variable, value in before:
@@ -102,7 +112,7 @@ def constant_problem(problem: cp.Problem, compiled: float) -> float:
 
 def _status(result: LpResult, tol: float, size: float) -> str | None:
     if result.success:
-        return s.OPTIMAL
+        return s.OPTIMAL if result.kkt.get("stationarity", 0.0) <= _STATIONARY else None
     gap = result.gap
     if not np.isfinite(gap):
         return None
@@ -159,13 +169,16 @@ def _attributes(numbers: Numbers, result: LpResult | None, compiled: float) -> d
     return {s.SOLVE_TIME: result.time, s.SETUP_TIME: compiled, s.NUM_ITERS: result.nit, s.EXTRA_STATS: extra}
 
 
-def _check_reading(problem: cp.Problem, expected: float, size: float) -> None:
+def _check_reading(problem: cp.Problem, reading: Reading, numbers: Numbers, result: LpResult) -> None:
     """CVXPY's evaluation of the user's expressions against the minimizer's: guards against a misread tree."""
+    expected, size = reading.value(numbers, result.fun), reading.size(numbers, result.x)
     value = problem.value
-    if np.isfinite(value) and abs(value - expected) > _READING_TOLERANCE * size:
+    off = abs(value - expected) if np.isfinite(value) else 0.0
+    wrong = off > _READING_TOLERANCE * size
+    if wrong and off > _ROUNDING * reading.size(numbers, np.zeros(numbers.problem.n)):
         raise SolverError(
-            f"Solver '{NAME}' failed: it minimized to {expected!r}, but CVXPY evaluates the objective there to "
-            f"{value!r}. Try another solver."
+            f"Solver '{NAME}' failed: it minimized to {expected!r}, but CVXPY evaluates the objective there "
+            f"to {value!r}. Try another solver."
         )
     for constraint in problem.constraints:
         entries = np.asarray(constraint.residual, dtype=float)
