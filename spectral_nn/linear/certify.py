@@ -118,11 +118,12 @@ class Certified:
         """Solve for b (n,), (n, k) or, with A (B, n, n), (B, n)."""
         started = perf_counter()
         rtol = self.rtol if rtol is None else rtol
-        if self._fast and b.ndim == 1:
-            answer = self._solve_fast(b, rtol, started)
-            if answer is not None:
-                return answer
-        return self._solve(b, rtol, started)
+        with np.errstate(all="ignore"):  # an overflow is judged by what comes of it
+            if self._fast and b.ndim == 1:
+                answer = self._solve_fast(b, rtol, started)
+                if answer is not None:
+                    return answer
+            return self._solve(b, rtol, started)
 
     # --- factor
     # ---------------------------------------------------------------------------------------------------
@@ -254,12 +255,12 @@ class Certified:
         truth = self.truth
         scale = truth.row_scale(rows.of(active))
         scale = np.ones((1, 1)) if scale is None else scale
-        R = work.R[active]
+        R = work.R[active] * scale
         size = np.abs(R).max(axis=1, keepdims=True)
         D, steps, _ = fgmres(
             lambda V: truth.product(V, rows.of(active)) * scale,
             lambda V: correct(V / scale, active),
-            R / np.where(size > 0, size, 1.0) * scale,
+            R / np.where(size > 0, size, 1.0),
             0.3 * rtol / np.maximum(work.omega[active], rtol),
             limit,
         )

@@ -1,8 +1,8 @@
 """Numba: LU of batches of small dense matrices, in parallel over the batch.
 
-Columns are interchanged, not rows: the search for a pivot and the updates then run along contiguous rows, and the
-elimination does not depend on how rows are scaled (see `direct`). One matrix of n = 64 fits the first-level cache; a
-call to LAPACK per matrix would spend a third of its time outside of arithmetic.
+Columns are interchanged, not rows: the search for a pivot and the updates then run along contiguous rows, and
+the elimination does not depend on how rows are scaled (see `direct`). One matrix of n = 64 fits the
+first-level cache; a call to LAPACK per matrix would spend a third of its time outside of arithmetic.
 """
 
 from __future__ import annotations
