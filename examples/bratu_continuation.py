@@ -13,7 +13,7 @@ import argparse
 
 import numpy as np
 
-from spectral_nn import continuation
+from spectral_nn import continuation, solve_bvp
 
 FOLD = 3.513830719125
 
@@ -40,9 +40,10 @@ def main(save: str | None = None) -> tuple[float, float]:
         branch.plot(ax=left)
         left.set(xlabel="lam", ylabel="u(1/2)", title="lower and upper branch")
         x = np.linspace(0, 1, 200)
-        for solution in branch.at(2.0):
-            right.plot(x, solution(x), label=f"lam = {solution.params['lam']:.2f}")
-        right.set(xlabel="x", ylabel="u", title="two solutions near lam = 2")
+        for start in branch.at(2.0):
+            solution = solve_bvp(lambda x, u: u.diff(2) + 2 * np.exp(u), (0, 1), lbc=0, rbc=0, guess=start)
+            right.plot(x, solution(x), label=f"u(1/2) = {float(solution(0.5)):.6f}")
+        right.set(xlabel="x", ylabel="u", title="the two solutions for lam = 2")
         right.legend()
         figure.savefig(save, dpi=150)
     return found, FOLD
