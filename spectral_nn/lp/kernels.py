@@ -159,10 +159,12 @@ def smoothed(rho, p):
 def linearize(r, y, ptr, pc, unit_r, unit_y, size_y, lead, slope_floor, smallest, d, t, g_hat, share, shift):
     """Newton's linear model of every row: y_new = t + d * dr.
 
-    In units, row i lies on the curve y = sign(r)|r|^(pc-1). For pc >= 2 the tangent is taken at r. For pc < 2 that
-    point may lie far off; there it is taken at the point (r^, y^) of the curve with r^ + w y^ = r + w y (a proximal
-    step from the pair), w the ratio of the largest entries, and the slope dr/dy is kept above `slope_floor` times the
-    group's own duality gap, so that rows at the kink stay movable until the gap is small.
+    In units, row i is a point (r, y) near the curve y = sign(r)|r|^(pc-1). The model goes through a point (r^, y^) of
+    the curve with the slope of the secant between the curve's points above r and beside y: their distance is about
+    what the row will move, so a row that crosses the kink of p < 2 or the flat of p > 2 gets the slope of its way and
+    not that of its start; the two points merge as the iteration converges, and Newton's rate returns. For p > 2 the
+    point is r^ = r and the tangent's slope an upper bound; for p < 2 it is where r^ + w y^ = r + w y (a proximal step
+    from the pair), w the ratio of the largest entries, and dr/dy is kept above `slope_floor` times the group's gap.
 
     For the rank-one part of a norm's Hessian: its direction `g_hat` (m,), and per group `share` <= 1, what part of it
     leaves the Hessian semidefinite, and `shift` = g_hat'(r - r^).
@@ -208,7 +210,10 @@ def linearize(r, y, ptr, pc, unit_r, unit_y, size_y, lead, slope_floor, smallest
                     a = abs(r_hat)
                     v = power(a, p - 2.0)
                     y_hat = v * r_hat
-                di = (p - 1.0) * max(v, least)
+                di = (p - 1.0) * v
+                if not led_by_y:
+                    di = min(di, 1.0 / secant(r_hat, y[i] / sy, p, q, 1.0 / di))
+                di = max(di, (p - 1.0) * least)
             else:
                 if led_by_y:
                     y_hat = f * y[i] / sy
@@ -219,7 +224,10 @@ def linearize(r, y, ptr, pc, unit_r, unit_y, size_y, lead, slope_floor, smallest
                         y_hat = -y_hat
                 slope = power(abs(y_hat), q - 2.0)
                 r_hat = slope * y_hat
-                di = 1.0 / max((q - 1.0) * slope, flat)
+                slope = (q - 1.0) * slope
+                if not led_by_y:
+                    slope = secant(f * rs, y[i] / sy, p, q, slope)
+                di = 1.0 / max(slope, flat)
             d[i] = scale * di
             t[i] = uy * (y_hat + di * (rs - r_hat))
             g_hat[i] = y_hat
@@ -228,6 +236,21 @@ def linearize(r, y, ptr, pc, unit_r, unit_y, size_y, lead, slope_floor, smallest
         if total > 1.0:
             share[g] = 1.0 / total
         shift[g] = moved
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def secant(r, y, p, q, tangent):
+    """dr/dy between the points (r, f(r)) and (f^-1(y), y) of the curve f(r) = |r|^(p-1) sign(r)."""
+    y_of_r = power(abs(r), p - 1.0)
+    if r < 0.0:
+        y_of_r = -y_of_r
+    r_of_y = power(abs(y), q - 1.0)
+    if y < 0.0:
+        r_of_y = -r_of_y
+    apart = y_of_r - y
+    if abs(apart) <= 1e-6 * (abs(y_of_r) + abs(y)):
+        return tangent
+    return (r - r_of_y) / apart
 
 
 @njit(cache=True, error_model="numpy", inline="always")

@@ -25,10 +25,9 @@ from .result import LpStatus
 from .systems import System
 
 SLOPE_FLOOR = 0.1  # times the gap: how flat dr/dy may become for p < 2; 1 .. 0.01 cost about the same
-SLOPE_FLOOR_BARRIER = 1.0  # the same with inequalities: there rows may not lock before the slacks have settled
 SMALLEST_WEIGHT = 1e-14  # of the largest in its group, p > 2: keeps H positive definite when few rows carry it
 FIRST_LARGE, GROW = 4.0, 2.0  # homotopy for p > 2: p = 4, then p - 1 doubles
-FIRST_SMALL, GROW_DUAL = 1.5, 1.6  # homotopy for p < 2: p = 1.5, then q - 1 grows 1.6-fold
+FIRST_SMALL, GROW_DUAL = 4 / 3, 3.0  # homotopy for p < 2: q = 4, then q - 1 grows threefold
 GOOD_STEP = 0.3  # the homotopy moves on after a step at least this long
 ACCURACY = 0.05  # of line searches: more digits save no iteration
 TO_BOUNDARY = 0.99
@@ -40,9 +39,11 @@ RUNAWAY = 1e9  # in units of the data: far beyond, a linear term is leading to a
 WEAK_PIVOT = 1e-9  # of H at the start: condition numbers of A above about 1e4 are orthonormalized first ...
 WEAK_PIVOT_EXTREME = 1e-6  # ... above 1e3 where p < 1.4 or p > 10: there diag(d) adds its own ill-conditioning
 POOR_START = 0.3  # gap after the first step of a warm start above which the homotopy is used after all
-FAINT = 1e-9  # weight of inequality rows at the start: they only fix what the terms leave open
+# Weight of inequality rows at the start: faint, they only fix what the terms leave open, and an exact fit shows;
+# gentle, they keep the start in sight of the constraints where A is ill-conditioned.
+FAINT, GENTLE = 1e-9, 1e-3
 LONGEST = 1e4  # step of a line search where a linear term may lead to infinity
-STALL = 6  # iterations without progress of the gap
+STALL, STALL_BARRIER = 6, 30  # iterations in which the gap did not halve
 ROUNDING = 2.0**-52
 FEASIBLE = 1e-10  # violation of inequalities, relative to 1 + |h|, that counts as rounding
 STATIONARY = 1e-9  # relative size of A'y + ... at which a dual point counts as feasible
@@ -117,15 +118,18 @@ class Newton:
             per_row = np.repeat(self.unit_y / self.unit_r, np.diff(P.ptr))
             self.d[:] = per_row
             self.t[:] = per_row * self.r
-        w = None
-        if self.rows is not None:
-            w = np.full(len(self.rows.h), FAINT * max(float(self.d.mean()) if len(self.d) else 1.0, FAINT))
-        self.system.factor(self.d, w)
         g = P.A.T @ self.t
         if P.q is not None:
             g += P.q
-        dz = -self.system.solve(g)
-        dr = P.A @ dz
+        for weight in (0.0,) if self.rows is None else (FAINT, GENTLE):
+            w = None
+            if self.rows is not None:
+                w = np.full(len(self.rows.h), weight * (float(self.d.mean()) if len(self.d) else 1.0) + 1e-100)
+            self.system.factor(self.d, w)
+            dz = -self.system.solve(g)
+            dr = P.A @ dz
+            if P.solo and float(np.abs(self.r + dr).max(initial=0.0)) < 1e-6 * float(np.abs(P.b).max(initial=0.0)):
+                break  # an exact fit
         self.y = self.t + self.d * dr
         self.zd = dz.copy()
         step = 1.0
@@ -195,7 +199,7 @@ class Newton:
                 best, waited = min(gap, best), 0
             else:
                 waited += 1
-            if waited > STALL * (1 if self.rows is None else 3) or not np.isfinite(gap) or self._runs_away():
+            if waited > (STALL if self.rows is None else STALL_BARRIER) or not np.isfinite(gap) or self._runs_away():
                 status = LpStatus.STALLED
                 break
             with np.errstate(all="ignore"):  # what overflows is found by the next gap
@@ -307,7 +311,7 @@ class Newton:
         )
         kernels.linearize(
             self.r, self.y, P.ptr, self.pc, self.unit_r, self.unit_y, self.size_y, self.lead,
-            SLOPE_FLOOR if rows is None else SLOPE_FLOOR_BARRIER, SMALLEST_WEIGHT,
+            SLOPE_FLOOR, SMALLEST_WEIGHT,
             self.d, self.t, self.g_hat, self.share, self.shift,
         )  # fmt: skip
         w = None if rows is None else self.mu / self.s
@@ -472,7 +476,8 @@ class Newton:
         self.s = np.maximum(slack, 1e-2 * (size or 1.0))
         self.primal = rows.times(self.z) + self.s - rows.h
         kernels.values(self.r, P.ptr, P.p, P.c, P.kind, self.group_values)
-        level = max(abs(float(self.group_values.sum()) + P.smooth_part(self.z)), 1e-8)
+        slope = float(np.abs(P.smooth_gradient(self.z)).max()) if P.q is not None or P.Q is not None else 0.0
+        level = max(float(self.group_values.sum()), slope * size, 1e-8)
         self.mu = level / len(slack) / self.s
         self.infeasible = bool(np.abs(self.primal).max(initial=0.0) > self._feasibility())
         self.dual_infeasible = True
