@@ -15,6 +15,7 @@ from .breaks import find_break
 from .condition import Amplification, amplification
 from .guess import initial_state
 from .homotopy import by_length, by_residual
+from .layers import with_layers
 from .march import is_initial_value_problem, march
 from .mesh import Mesh, State
 from .newton import SMALLEST_DAMPING, NewtonOutcome, newton
@@ -31,6 +32,8 @@ LOOSE = 1e-4
 MAX_LEVELS = 60
 STALLED = 4
 """Levels without progress after which the reason is looked for: a break in a coefficient, or rounding."""
+HOPELESS = 14
+"""Levels without progress after which rounding is blamed: halving towards a layer takes many without any."""
 SINGULAR = 1e13
 LOOSE_UNTIL = 1e-2
 """Residual below which Newton's method is run to its end before a mesh is judged."""
@@ -95,7 +98,12 @@ def solve_mesh(problem: BVP, *, rhs: Any, guess: Any, tol: float, bc_tol: float,
     slot = Slot(solver)
     loop = AdaptiveLoop(problem, rhs, tol, slot, max_iter, max_n, damping, callback)
     mesh = first_mesh(problem, guess, nodes)
-    status = loop.run(initial_state(problem, guess, mesh), tight=guess is not None)
+    state = initial_state(problem, guess, mesh)
+    if not isinstance(guess, BVPResult):
+        layered = with_layers(problem, state, rhs)
+        if layered is not mesh:
+            state = initial_state(problem, guess, layered) if problem.linear else state.to_mesh(layered)
+    status = loop.run(state, tight=guess is not None)
     if status in GIVEN_UP and damping and rescue and not problem.linear:
         status = _rescue(loop, guess, status)
     return finish(problem, status, loop, bc_tol, start)
@@ -203,7 +211,7 @@ class AdaptiveLoop:
             if at is not None and np.abs(mesh.t - at).min() > ULP * np.abs(mesh.t).max():
                 worst.clear()
                 return Mesh(_insert(mesh.t, at), mesh.p, mesh.orders)
-            if worst[-1] < 1e-6 and worst[-1] > 0.5 * worst[-1 - STALLED]:
+            if len(worst) > HOPELESS and worst[-1] < 1e-6 and worst[-1] > 0.5 * worst[-1 - HOPELESS]:
                 return None
         new = refine(state, r.per_element, target)
         ends = np.maximum(np.abs(new.t[1:]), np.abs(new.t[:-1]))

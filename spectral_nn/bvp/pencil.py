@@ -198,16 +198,19 @@ class Discrete:
         order = np.argsort(-np.abs(mu))
         return shift + 1.0 / mu[order], vectors[:, order]
 
-    def improve(self, eigenvalue: complex, gap: float, vector: np.ndarray) -> np.ndarray:
+    def improve(self, eigenvalue: complex, gap: float, vector: np.ndarray) -> tuple[complex, np.ndarray]:
         """Two steps of inverse iteration: conditions and matching then hold to rounding.
 
-        The shift stays ``gap`` off the eigenvalue, so that vectors of a cluster keep apart.
+        The shift stays ``gap`` off the eigenvalue, so that vectors of a cluster keep apart. The eigenvalue is
+        the Rayleigh quotient of the inverse.
         """
-        solve, M = self._inverse(eigenvalue + gap), self.M
+        shift = eigenvalue + gap
+        solve, M = self._inverse(shift), self.M
         for _ in range(2):
-            vector = solve(M @ vector)
-            vector = vector / np.abs(vector).max()
-        return vector
+            following = solve(M @ vector)
+            growth = np.vdot(vector, following) / np.vdot(vector, vector)
+            vector = following / np.abs(following).max()
+        return shift + 1.0 / growth, vector
 
     def _inverse(self, shift: complex) -> Callable[[np.ndarray], np.ndarray]:
         """(A - shift M)^-1: by elimination along the blocks, or dense where distant points are coupled."""

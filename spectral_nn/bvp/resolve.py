@@ -13,6 +13,8 @@ from .problem import BVP
 from .system import Evaluation, distant_rows
 
 MAX_SPLIT = 4
+UNRESOLVED = 1e-2
+"""Above this worst residual only the worst elements are refined."""
 POLLUTED = 1e-4
 """Elements this far below the worst one are left alone for now: an unresolved layer spoils its neighbourhood too."""
 
@@ -84,7 +86,7 @@ def refine(state: State, relative: np.ndarray, tol: float) -> Mesh:
     """Split the elements that are not resolved, into as many parts as their residual asks for."""
     mesh = state.mesh
     worst = relative.max()
-    marked = relative > max(tol, POLLUTED * min(worst, 1.0))
+    marked = relative > max(tol, (POLLUTED if worst < UNRESOLVED else 0.1) * min(worst, 1.0))
     wanted = np.ones(mesh.E, dtype=int)
     with np.errstate(divide="ignore"):
         needed = np.ceil((np.minimum(relative[marked], 1e3) / (0.3 * tol)) ** (1.0 / mesh.p))

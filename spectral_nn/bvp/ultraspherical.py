@@ -38,7 +38,7 @@ LARGEST_RESIDUAL = 1e-8
 # Trailing coefficients below this, relative to the largest, are dropped.
 NEGLIGIBLE = 1e-30
 # Points of that residual: this many times coefficients, within bounds.
-CHECK_WORK, CHECK_POINTS = 10_000, (4, 40)
+CHECK_WORK, CHECK_POINTS = 10_000, (8, 40)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ class _March:
             rotated = capacity if n < 0 else n
             if n >= 0 or capacity >= limit:
                 break
-            capacity = min(2 * capacity, capacity + PIECE * size, limit)
+            capacity = min(4 * capacity, capacity + PIECE * size, limit)
             self._extend(capacity)
         self.converged = n >= 0
         n = capacity if n < 0 else n
@@ -308,6 +308,7 @@ class _March:
         for lo in range(max(self.loaded - dense, 0) // m, blocks, piece):
             band, part, scale = self._rows(lo, min(lo + piece, blocks))
             given = self.source[part]
+            self.b[part] = 0.0
             self.b[part][: given.size] = given * scale[: given.size]
             self.rotated[part] = self.b[part]
             load_rows(self.top, band, part.start, self.lower, self.work, self.fill, l, self.loaded, part.stop)
@@ -348,11 +349,11 @@ class _March:
             "rotated": (rows,),  # Q^H b
         }
         for name, shape in shapes.items():
-            new = np.zeros(shape, dtype)
+            new = np.empty(shape, dtype)
             if self.loaded:
                 new[: self.loaded] = getattr(self, name)[: self.loaded]
             setattr(self, name, new)
-        top, weight, tau = np.zeros((self.dense, rows), dtype), np.zeros(rows), np.zeros(rows)
+        top, weight, tau = np.empty((self.dense, rows), dtype), np.empty(rows), np.empty(rows)
         if self.columns:
             top[:, : self.columns] = self.top[:, : self.columns]
             weight[: self.columns] = self.weight[: self.columns]

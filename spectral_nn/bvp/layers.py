@@ -1,0 +1,80 @@
+"""Boundary layers foreseen: breakpoints where the linearized equation decays away from an end on a short scale.
+
+At each end the frozen system z' = M z has rates, the eigenvalues of M. Those that decay into the domain fast make a layer of
+width 1 / |rate|; a few breakpoints there save as many levels of bisection. A layer foreseen in vain costs a few elements.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .mesh import Mesh, State
+from .problem import BVP
+
+OFFSETS = np.array([4.0, 12.0, 28.0, 60.0])
+"""Breakpoints in units of the layer's width: each element sees a decay it can resolve, and e^-60 times any rate is nothing."""
+FAST = 60.0
+"""Rates times the length of the end element above which a layer is foreseen: below, refinement gets there at once."""
+MAX_STATES = 12
+APART = 3.0
+
+
+def with_layers(problem: BVP, state: State, rhs: Any) -> Mesh:
+    """The mesh of a state with breakpoints added in the boundary layers that the linearization there shows."""
+    mesh = state.mesh
+    if mesh.D == 0 or mesh.D > MAX_STATES or problem.structure.nonlocal_terms:
+        return mesh
+    a, b = mesh.t[0], mesh.t[-1]
+    inset = 1e-7 * (b - a)
+    x = np.array([a + inset, b - inset])
+    fields = [[state.at(j, k, e) for e in (a, b)] for j in range(mesh.m) for k in range(int(mesh.orders[j]) + 1)]
+    values = np.array(fields)
+    with np.errstate(all="ignore"):
+        lin = problem.trace(x, lambda j, k: values[mesh.slot[j] + k], state.lam, rhs)
+    added: list[float] = []
+    for end, h in ((0, mesh.t[1] - a), (1, b - mesh.t[-2])):
+        for rate in _decay_rates(lin, mesh, end):
+            if rate * h > FAST:
+                offsets = OFFSETS / rate
+                offsets = offsets[offsets < 0.5 * h]
+                added += list(a + offsets) if end == 0 else list(b - offsets)
+    if not added:
+        return mesh
+    t = np.unique(np.concatenate([mesh.t, added]))
+    return Mesh(t[np.concatenate([[True], np.diff(t) > 1e-14 * np.abs(t[1:])])], mesh.p, mesh.orders)
+
+
+def _decay_rates(lin: Any, mesh: Mesh, end: int) -> list[float]:
+    """Rates at which solutions of the frozen system decay from the end into the domain, apart from each other."""
+    m, D = mesh.m, mesh.D
+    L, C = np.zeros((m, m), complex), np.zeros((m, D), complex)
+    for i, j, k, value in lin.entries:
+        v = np.broadcast_to(value, 2)[end]
+        if k == mesh.orders[j]:
+            L[i, j] += v
+        else:
+            C[i, mesh.zoff[j] + k] += v
+    if not (np.isfinite(L).all() and np.isfinite(C).all()):
+        return []
+    try:
+        w = -np.linalg.solve(L, C)
+    except np.linalg.LinAlgError:
+        return []
+    M = np.zeros((D, D), complex)
+    for j, d in enumerate(mesh.orders):
+        for k in range(d):
+            if k + 1 < d:
+                M[mesh.zoff[j] + k, mesh.zoff[j] + k + 1] = 1.0
+            else:
+                M[mesh.zoff[j] + k] = w[j]
+    if not np.isfinite(M).all():
+        return []
+    r = np.linalg.eigvals(M) * (1.0 if end else -1.0)
+    fast = np.sort(r[(r.real > 0.5 * np.abs(r.imag)) & (r.real > 0)].real)[::-1]
+    kept: list[float] = []
+    for rate in fast:
+        if not kept or rate < kept[-1] / APART:
+            kept.append(float(rate))
+    return kept
