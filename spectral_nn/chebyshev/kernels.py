@@ -10,6 +10,8 @@ import numpy as np
 
 from .._numba import njit
 
+LANES = 8
+
 
 @njit(cache=True)
 def clenshaw(breaks, flat, offsets, x, out):  # type: ignore[no-untyped-def]
@@ -19,10 +21,16 @@ def clenshaw(breaks, flat, offsets, x, out):  # type: ignore[no-untyped-def]
     """
     pieces = breaks.size - 1
     e = 0
-    for i in range(x.size):
+    # the recurrence waits for itself at every step: LANES points of one piece go through it together
+    s = np.zeros(LANES)
+    b1 = np.zeros(LANES, dtype=out.dtype)
+    b2 = np.zeros(LANES, dtype=out.dtype)
+    i = 0
+    while i < x.size:
         t = x[i]
         if np.isnan(t):
             out[i] = np.nan
+            i += 1
             continue
         # most callers come sorted: look at the last piece and the one after it before searching
         if not (breaks[e] <= t < breaks[e + 1]):
@@ -32,14 +40,38 @@ def clenshaw(breaks, flat, offsets, x, out):  # type: ignore[no-untyped-def]
                 e = min(max(np.searchsorted(breaks, t, side="right") - 1, 0), pieces - 1)
         a = breaks[e]
         b = breaks[e + 1]
-        s = ((t - a) - (b - t)) / (b - a)
+        lo = a if e > 0 else -np.inf
+        hi = b if e < pieces - 1 else np.inf
+        lanes = 0
+        while lanes < LANES and i + lanes < x.size and lo <= x[i + lanes] < hi:
+            s[lanes] = ((x[i + lanes] - a) - (b - x[i + lanes])) / (b - a)
+            lanes += 1
+        if lanes == 0:  # t is +inf
+            out[i] = np.nan
+            i += 1
+            continue
         first = offsets[e]
-        s2 = 2.0 * s
-        b1 = 0.0 * flat[0]
-        b2 = b1
-        for k in range(offsets[e + 1] - 1, first, -1):
-            b1, b2 = flat[k] + s2 * b1 - b2, b1
-        out[i] = flat[first] + s * b1 - b2
+        if lanes == LANES:
+            for p in range(LANES):
+                b1[p] = 0.0
+                b2[p] = 0.0
+            for k in range(offsets[e + 1] - 1, first, -1):
+                c = flat[k]
+                for p in range(LANES):
+                    new = c + 2.0 * s[p] * b1[p] - b2[p]
+                    b2[p] = b1[p]
+                    b1[p] = new
+            for p in range(LANES):
+                out[i + p] = flat[first] + s[p] * b1[p] - b2[p]
+        else:
+            for p in range(lanes):
+                s2 = 2.0 * s[p]
+                y1 = 0.0 * flat[0]
+                y2 = y1
+                for k in range(offsets[e + 1] - 1, first, -1):
+                    y1, y2 = flat[k] + s2 * y1 - y2, y1
+                out[i + p] = flat[first] + s[p] * y1 - y2
+        i += lanes
 
 
 @njit(cache=True)

@@ -159,8 +159,8 @@ class AlmostBandedFactors:
         self.top = A.top
         # the dense rows, too, are to be eliminated below the diagonal
         self.l, self.u = max(A.lower, dense - 1), A.upper
-        self.work = np.zeros((n, 2 * self.l + self.u + 1), A.dtype)
-        self.fill = np.zeros((n, dense), A.dtype)
+        self.work = np.empty((n, 2 * self.l + self.u + 1), A.dtype)
+        self.fill = np.empty((n, dense), A.dtype)
         self.tau = np.empty(n)
         kernels.load_rows(A.top, A.band, dense, A.lower, self.work, self.fill, self.l, 0, n)
         zero = kernels.eliminate(self.work, self.fill, self.top, self.tau, self.l, self.u, 0, n)

@@ -16,20 +16,27 @@ from .._numba import njit
 
 @njit(cache=True, error_model="numpy")
 def load_rows(top, band, first, lower, work, fill, l, start, stop):  # type: ignore[no-untyped-def]
-    """Copy rows start … stop - 1 of the matrix to the (zeroed) work array; band[0] is row `first`."""
+    """Copy rows start … stop - 1 of the matrix to the work array; band[0] is row `first`."""
     dense, n = top.shape
     width = band.shape[1]
     for r in range(start, min(stop, dense)):
+        work[r] = 0.0
+        fill[r] = 0.0
         fill[r, r] = 1.0
-        for c in range(min(work.shape[1] - l + r, n)):
-            # the window of step 0 ends at column l + u, whatever the row
-            if c < work.shape[1] - l:
-                work[r, c - r + l] = top[r, c]
+        # the window of step 0 ends at column l + u, whatever the row
+        for c in range(min(work.shape[1] - l, n)):
+            work[r, c - r + l] = top[r, c]
     for r in range(max(start, dense), stop):
         source = band[r - first]
-        target = work[r, l - lower : l - lower + width]
+        target = work[r]
+        for t in range(l - lower):
+            target[t] = 0.0
         for t in range(width):
-            target[t] = source[t]
+            target[l - lower + t] = source[t]
+        for t in range(l - lower + width, target.size):
+            target[t] = 0.0
+        for k in range(dense):
+            fill[r, k] = 0.0
 
 
 @njit(cache=True, error_model="numpy")
