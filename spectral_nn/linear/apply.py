@@ -179,14 +179,18 @@ def _join(real: LinearSolution, imag: LinearSolution) -> LinearSolution:
 
 
 def _with_rows(answer: LinearSolution, single: bool) -> LinearSolution:
-    return replace(answer, x=answer.x[None, :] if single else answer.x.T)
+    band = answer.x_error
+    if band is not None:
+        band = band[None, :] if single else band.T
+    return replace(answer, x=answer.x[None, :] if single else answer.x.T, x_error=band)
 
 
 def _subset(answer: LinearSolution, items: np.ndarray) -> LinearSolution:
     reports = answer.items
     if reports is not None:
         reports = ItemReports(reports.status[items], reports.refinements[items], reports.fell_back[items])
-    return replace(answer, x=answer.x[items], items=reports)
+    band = None if answer.x_error is None else answer.x_error[items]
+    return replace(answer, x=answer.x[items], items=reports, x_error=band)
 
 
 def _is_hermitian(A: np.ndarray) -> bool:

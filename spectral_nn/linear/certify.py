@@ -42,9 +42,12 @@ FALL_BACK = {
     "block": "block",
     "operator": "lu",
 }
+#: Who takes over where the data are noisy.
+NOISE_FALL_BACK = "tikhonov"
 
 _SENTENCES = {status.sentence for status in LinearStatus}
 _OK, _SINGULAR, _RAW = LinearStatus.CONVERGED, LinearStatus.SINGULAR, LinearStatus.UNCERTIFIED
+_NOISE = LinearStatus.NOISE_LEVEL
 
 
 def factor(
@@ -195,10 +198,10 @@ class Certified:
         else:
             work.status[work.usable] = self.cause[0]
         name = self.solver.name
-        if self.noise is None or (self.cause is not None and self.fallback):
-            pending = work.pending(rtol)
-            if pending.size and self.fallback and work.usable.any():
-                name = self._fall_back(work, pending, rows, rtol) or name
+        pending = work.pending(rtol)
+        if pending.size and self.fallback:
+            turn = self._fall_back if self.noise is None else self._fall_back_in_noise
+            name = turn(work, pending, rows, rtol) or name
         return self._report(work, rows, b, rtol, name, note, started)
 
     def _apply_solver(self, work: Answers, rows: Items, rtol: float) -> str:
@@ -273,9 +276,7 @@ class Certified:
         A = A[usable] if self.truth.is_batch else A
         sigma = self.noise[usable] if np.ndim(self.noise) else self.noise
         fit = noise_discrepancy(A, work.b[usable], work.x[usable], work.R[usable], sigma)
-        work.status[usable] = np.where(
-            fit <= MAX_DISCREPANCY, LinearStatus.NOISE_LEVEL, LinearStatus.NOT_CONVERGED
-        )
+        work.status[usable] = np.where(fit <= MAX_DISCREPANCY, int(_NOISE), int(LinearStatus.NOT_CONVERGED))
 
     def _fall_back(self, work: Answers, pending: np.ndarray, rows: Items, rtol: float) -> str | None:
         """Let another solver try; take over what it does better. Returns who did."""
@@ -293,13 +294,28 @@ class Certified:
             )
             other = Certified(resolve(name), system, rtol=rtol)
             self._next = other if whole else None
-        answer = other.solve(rows.unstack(work.b[pending], pending), rtol)
+        answer = other.solve(rows.unstack(work.b[pending]), rtol)
         items = answer.items
         status = np.array([answer.status]) if items is None else items.status
         before = self.cause[0] if self.cause else None
         better = work.offer(pending, rows.stack(answer.x), status, rtol, was_singular=before is _SINGULAR)
         if not better:
             return None
+        return f"{self.solver.name}, then {answer.solver}"
+
+    def _fall_back_in_noise(self, work: Answers, pending: np.ndarray, rows: Items, rtol: float) -> str | None:
+        """Where the residual is not what the noise explains: the classical answer to noisy data."""
+        if self.solver.name == NOISE_FALL_BACK:
+            return None
+        batch = self.truth.is_batch
+        sigma = self.noise[pending] if np.ndim(self.noise) else self.noise
+        A = self.A[pending] if batch else dense_of(self.A)
+        other = Certified(resolve(NOISE_FALL_BACK), A, rtol=rtol, noise=sigma)
+        answer = other.solve(rows.unstack(work.b[pending]), rtol)
+        items = answer.items
+        status = np.array([answer.status]) if items is None else items.status
+        band = None if answer.x_error is None else rows.stack(answer.x_error)
+        work.replace(pending, rows.stack(answer.x), band, status)
         return f"{self.solver.name}, then {answer.solver}"
 
     def _next_name(self) -> str | None:
@@ -338,7 +354,7 @@ class Certified:
             fell_back=bool(work.fell_back.any()),
             time=perf_counter() - started,
             iterations=work.iterations,
-            x_error=work.x_error,
+            x_error=None if work.x_error is None else rows.unstack(work.x_error),
             items=items,
         )
 

@@ -27,7 +27,7 @@ class Items:
     def stack(self, b: np.ndarray) -> np.ndarray:
         return b if self.is_batch else b[None, :] if self.single else b.T
 
-    def unstack(self, rows: np.ndarray, items: np.ndarray | None = None) -> np.ndarray:
+    def unstack(self, rows: np.ndarray) -> np.ndarray:
         return rows if self.is_batch else rows[0] if self.single else rows.T
 
     def of(self, items: np.ndarray) -> Any:
@@ -66,7 +66,8 @@ class Answers:
         )
         own = np.full(len(items), int(raw.status)) if raw.items is None else raw.items.status
         self.status[items] = np.where(own == _SINGULAR, own, int(_RAW))
-        self.iterations, self.x_error = raw.iterations, raw.x_error
+        self.iterations = raw.iterations
+        self._take_band(items, raw.x_error)
 
     def accept(self, items: np.ndarray, rtol: float) -> None:
         good = items[(self.omega[items] <= rtol) & (self.status[items] == _RAW)]
@@ -75,7 +76,23 @@ class Answers:
 
     def pending(self, rtol: float) -> np.ndarray:
         """Items not yet accepted, singular ones too."""
-        return np.flatnonzero(self.usable & (self.status != _OK))
+        return np.flatnonzero(self.usable & (self.status != _OK) & (self.status != LinearStatus.NOISE_LEVEL))
+
+    def replace(self, items: np.ndarray, X: np.ndarray, band: np.ndarray | None, status: np.ndarray) -> None:
+        """Take over what another solver made of noisy data."""
+        self.x[items] = X
+        self.R[items], self.eta[items], self.omega[items] = self.truth.judge(
+            self.b[items], X, self._index(items)
+        )
+        self.status[items], self.fell_back[items] = status, True
+        self._take_band(items, band)
+
+    def _take_band(self, items: np.ndarray, band: np.ndarray | None) -> None:
+        if band is None:
+            return
+        if self.x_error is None:
+            self.x_error = np.full(self.x.shape, np.nan)
+        self.x_error[items] = band
 
     def try_correction(self, items: np.ndarray, D: np.ndarray, rtol: float) -> None:
         """x += D where that lowers the error."""

@@ -336,6 +336,24 @@ def test_an_answer_that_noise_does_not_explain_is_refused() -> None:
     A, b = with_condition(rng, 10, 10.0), random_array(rng, 10)
     answer = solve_linear(A, b, Wrong(), noise=1e-4, fallback=False)
     assert not answer.success and answer.status is LinearStatus.NOT_CONVERGED
+    helped = solve_linear(A, b, Wrong(), noise=1e-4)
+    assert helped.success and helped.solver == "wrong, then tikhonov" and helped.fell_back
+    assert np.abs(helped.x - np.linalg.solve(A, b)).max() < 0.05
+    assert helped.x_error is not None and (helped.x_error > 0).all()
+
+
+def test_noise_per_system_of_a_batch() -> None:
+    rng = np.random.default_rng(9)
+    A = np.array([with_condition(rng, 12, 100.0) for _ in range(4)])
+    b = random_array(rng, 4, 12)
+    A[2, 0, 0] = np.nan
+    answer = solve_linear(A, b, noise=[1e-6, 1e-4, 1e-4, 1e-2])
+    assert answer.items is not None and list(answer.items.success) == [True, True, False, True]
+    assert answer.x_error is not None and answer.x_error.shape == b.shape
+    widths = answer.x_error.mean(axis=1)
+    assert widths[0] < widths[1] < widths[3] and np.isnan(widths[2])
+    columns = solve_linear(A[0], b.T, noise=1e-5)
+    assert columns.x_error is not None and columns.x_error.shape == (12, 4) and columns.success
 
 
 def test_certified_factor_reports_who_and_how_long(system: Any) -> None:
