@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from spectral_nn.chebyshev import grid, matrices
@@ -12,6 +13,8 @@ from .reference import Reference, reference
 
 #: σ is kept within what the network was trained for.
 SIGMAS = (1e-5, 3e-2)
+#: The factor of a Laplace density's 90 % band, until one has been measured.
+UNCALIBRATED = {"log_sigma": [0.0], "log_factor": [float(np.log(np.log(10.0)))]}
 #: Set in the key of noise streams, which the streams of `data` leave clear.
 _NOISE_BIT = 1 << 63
 
@@ -73,6 +76,70 @@ def read(A: np.ndarray, b: np.ndarray, sigma: np.ndarray | None = None) -> Readi
     readings = np.concatenate([np.stack([log_K, a1 / mean, f / size], axis=-1), place], axis=-1)
     ends = np.stack([b[:, 0] / A[:, 0, 0], b[:, -1] / A[:, -1, -1]], axis=1) / size
     return Readings(readings, np.log(sigma)[:, None], ends, size, misfit)
+
+
+def answer(
+    weights: str,
+    A: np.ndarray,
+    b: np.ndarray,
+    sigma: np.ndarray | None = None,
+    device: str = "cpu",
+    calibration: dict[str, list[float]] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """u (B, n) and the half-width (B, n) of its 90 % band, by the denoiser of these weights.
+
+    The band is the network's scale times the factor that makes it cover 90 % of the validation stream, by noise level
+    ("band" in config.json: logarithms of σ and of the factor), interpolated.
+    """
+    import torch
+
+    from .pretrained import config, load_network
+
+    network: Any = load_network(weights, device)
+    readings = read(A, b, sigma)
+    static = {k: torch.from_numpy(v).to(device) for k, v in tables(A.shape[-1], network.config.modes).items()}
+    parts = [
+        torch.from_numpy(v.astype(np.float32)).to(device)
+        for v in (readings.readings, readings.log_sigma, readings.ends)
+    ]
+    with torch.inference_mode():
+        u, log_band = (v.double().cpu().numpy() for v in network(*parts, static))
+    if calibration is None:
+        calibration = config(weights).get("metrics", {}).get("band", UNCALIBRATED)
+    factor = np.interp(readings.log_sigma, calibration["log_sigma"], calibration["log_factor"])
+    half = np.exp(log_band + factor) * np.abs(u).max(axis=1, keepdims=True)
+    return u * readings.unit, half * readings.unit
+
+
+def check(A: np.ndarray, sigma: np.ndarray, weights: str) -> None:
+    """ValueError unless A (B, n, n) look like -(K u')' with u given at both ends, but for noise of σ (B,)."""
+    from .pretrained import config
+
+    sizes = config(weights)["recipe"]["data"]["n"]
+    n = A.shape[-1]
+    if n not in sizes:
+        raise ValueError(f"A: the denoiser {weights!r} was trained for n = {', '.join(map(str, sizes))}, got n = {n}")
+    low, high = SIGMAS
+    if (sigma < 0.99 * low).any() or (sigma > 1.01 * high).any():
+        raise ValueError(f"noise: the denoiser was trained for σ between {low:g} and {high:g}, got {sigma.max():g}")
+    ends = A[:, [0, -1]].copy()
+    ends[:, 0, 0] = ends[:, 1, -1] = 0.0
+    if (A[:, 0, 0] == 0).any() or (A[:, -1, -1] == 0).any() or np.abs(ends).max() > 0:
+        raise ValueError("A: the denoiser takes u given at both ends; the first and last rows say something else")
+    readings = read(A, np.zeros(A.shape[:2]), sigma)
+    if (readings.misfit > 4.0 * sigma + 1e-6).any():
+        raise ValueError(
+            f"A: farther from a second-order operator than noise of the stated level explains (by a factor "
+            f"{(readings.misfit / sigma).max():.1f})"
+        )
+    table = tables(n, 24)
+    slope = matrices.differentiation(n - 2, 1, 1)
+    K, K_slope = np.exp(readings.readings[..., 0]), readings.readings[..., 1]
+    smooth = table["synthesis"] @ table["analysis"]
+    rest = K_slope @ smooth.T - (K @ smooth.T) @ slope.T
+    inner = slice(6, -6)
+    if (np.sqrt((rest[:, inner] ** 2).mean(axis=1)) > 1.0 + 100.0 * sigma).any():
+        raise ValueError("A: not of the form -(K u')'; the denoiser was trained on that alone")
 
 
 @lru_cache(maxsize=8)

@@ -16,6 +16,8 @@ from .reference import LEVELS, ROWS, Reference, reference
 
 #: Below this determinant of the (scaled) boundary conditions on the homogeneous solutions, L is singular with them.
 SMALLEST_DETERMINANT = 0.05
+#: Below this share of u'' in the size of a row, dividing by its coefficient divides by rounding.
+SMALLEST_SHARE = 1e-8
 #: Chebyshev coefficients of each column that go into its token.
 MODES = 16
 
@@ -98,12 +100,12 @@ def is_candidate(A: np.ndarray) -> np.ndarray:
     table = reference(A.shape[-1])
     with np.errstate(all="ignore"):
         a2 = np.einsum("ij,bij->bi", table.symbol[2], A[:, 1:-1], optimize=True)
-        size = np.abs(a2).max(axis=1)
+        share = np.abs(a2) * np.linalg.norm(table.basis[2], axis=1) / np.linalg.norm(A[:, 1:-1], axis=2)
         lengths = np.linalg.norm(A[:, [0, -1]], axis=2)
         ends = np.linalg.norm(A[:, 0], axis=1) > 0
         conditions = A[:, [0, -1]] / lengths[:, :, None]
         along = np.abs(np.einsum("bj,bj->b", conditions[:, 0], conditions[:, 1]))
-        return finite & ends & (np.abs(a2).min(axis=1) > 1e-12 * size) & (lengths > 0).all(axis=1) & (along < 0.999)
+        return finite & ends & (share.min(axis=1) > SMALLEST_SHARE) & (lengths > 0).all(axis=1) & (along < 0.999)
 
 
 def select(encoded: Encoded, which: np.ndarray) -> Encoded:

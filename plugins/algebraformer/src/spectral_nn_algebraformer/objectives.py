@@ -186,7 +186,7 @@ class NoiseObjective(Objective):
         sigma = np.exp(low + (high - low) * random.uniforms[:, 14])
         noisy = denoise.add_noise(A, b, sigma, self.recipe.seed, split, start)
         readings = denoise.read(*noisy, sigma)
-        modes = self.recipe.model.get("modes", 32)
+        modes = self.recipe.model.get("modes", 48)
         parts = {"readings": readings.readings, "log_sigma": readings.log_sigma, "ends": readings.ends}
         parts["x"] = x / readings.unit
         return {

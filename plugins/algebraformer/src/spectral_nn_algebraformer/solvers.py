@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from spectral_nn.linear import ItemReports, LinearSolution, LinearStatus, Traits, matrix_of
 
-from . import encode
+from . import denoise, encode, spd
 from .reference import ROWS
 
 #: Sizes that the default weights were trained for, ends included.
@@ -46,6 +46,8 @@ class Algebraformer:
         Where the network runs; systems and loops stay float64 on the CPU.
     precision : str
         Of the network: "float32", "bfloat16", or "auto" (bfloat16 where the processor has it, for batches).
+    noise_weights : str
+        Weights of the denoiser, which answers where a noise level is stated.
 
     Notes
     -----
@@ -58,6 +60,7 @@ class Algebraformer:
     loops: int | None = None
     device: str = "cpu"
     precision: str = "float32"
+    noise_weights: str = "noise-diffusion-64"
     sizes: tuple[int, ...] = field(default=SIZES, repr=False)
     name: ClassVar[str] = "algebraformer"
 
@@ -71,13 +74,22 @@ class Algebraformer:
             sizes=self.sizes,
             device=self.device,
             requires=("torch", "safetensors"),
+            noise=True,
         )
 
-    def factor(self, A: Any) -> _State:
-        """Show A (n, n) or (B, n, n) to the network: one approximate inverse each."""
+    def factor(self, A: Any, noise: Any = None) -> _State | _NoisyState:
+        """Show A (n, n) or (B, n, n) to the network: one approximate inverse each.
+
+        With `noise`, the relative noise of the entries (a number, or (B,)), nothing is inverted: `solve` then gives the
+        denoiser's estimate of the noise-free solution and the half-widths of its 90 % band.
+        """
         matrix = np.asarray(matrix_of(A), dtype=float)
         single = matrix.ndim == 2
         matrices = matrix[None] if single else matrix
+        if noise is not None:
+            sigma = np.broadcast_to(np.asarray(noise, float), len(matrices))
+            denoise.check(matrices, sigma, self.noise_weights)
+            return _NoisyState(matrices, sigma, single)
         meta = getattr(A, "meta", {})
         encoded, known = _encode(matrices, meta.get("rows"))
         W = np.zeros_like(matrices)
@@ -86,9 +98,11 @@ class Algebraformer:
         P[known] = encoded.P
         return _State(matrices, P, W, known, single)
 
-    def solve(self, state: _State, b: np.ndarray) -> LinearSolution:
+    def solve(self, state: _State | _NoisyState, b: np.ndarray) -> LinearSolution:
         """Loop on the exact residual for b (n,), (n, k) or, for a batch, (B, n)."""
         right = np.asarray(b, dtype=float)
+        if isinstance(state, _NoisyState):
+            return self._estimate(state, right)
         columns = right[None, :, None] if state.single and right.ndim == 1 else right[None]
         if not state.single:
             columns = right[:, :, None]
@@ -100,6 +114,15 @@ class Algebraformer:
             shaped[~state.known] = np.nan
             items = ItemReports(status.astype(int), np.zeros(len(status), int), np.zeros(len(status), bool))
         return LinearSolution(shaped, solver=self.name, iterations=loops, items=items)
+
+    def _estimate(self, state: _NoisyState, b: np.ndarray) -> LinearSolution:
+        rows = b if not state.single else b[None] if b.ndim == 1 else b.T
+        matrices = np.broadcast_to(state.A, (len(rows), *state.A.shape[1:]))
+        sigma = np.broadcast_to(state.sigma, len(rows))
+        x, band = denoise.answer(self.noise_weights, matrices, rows, sigma, self.device)
+        if state.single:
+            x, band = (x[0], band[0]) if b.ndim == 1 else (x.T, band.T)
+        return LinearSolution(x, solver=self.name, x_error=band)
 
     def warm_up(self, n: int = 64, batch: int = 1) -> float:
         """Load torch, weights and the tables for n, run the network once; returns the seconds that took.
@@ -121,6 +144,87 @@ class AlgebraformerDiffusion(Algebraformer):
     weights: str = "diffusion-64"
     sizes: tuple[int, ...] = field(default=(64,), repr=False)
     name: ClassVar[str] = "algebraformer_diffusion"
+
+
+@dataclass(frozen=True)
+class LinearTransformer:
+    """Block linear transformer for symmetric positive definite systems of any size (Vladymyrov et al. 2024).
+
+    One pass gives a few digits at most; passes are repeated on the residual while they gain.
+
+    Parameters
+    ----------
+    weights : str
+        Shipped weights by name, or a folder of your own.
+    loops : int
+        Passes at most.
+    device : str
+    """
+
+    weights: str = "linear-transformer"
+    loops: int = 12
+    device: str = "cpu"
+    name: ClassVar[str] = "linear_transformer"
+
+    @property
+    def traits(self) -> Traits:
+        """Read without torch."""
+        return Traits(
+            summary="block linear transformer (learned), symmetric positive definite systems",
+            batched=True,
+            needs_spd=True,
+            dtypes=("float64",),
+            max_size=256,
+            device=self.device,
+            requires=("torch", "safetensors"),
+        )
+
+    def factor(self, A: Any) -> _SpdState:
+        """Scale A (n, n) or (B, n, n) to a unit diagonal and largest eigenvalue about 1; refuse what is not symmetric."""
+        matrix = np.asarray(matrix_of(A), dtype=float)
+        single = matrix.ndim == 2
+        matrices = matrix[None] if single else matrix
+        diagonal = np.einsum("bii->bi", matrices)
+        if not np.isfinite(matrices).all() or (diagonal <= 0).any():
+            raise ValueError("A: expected symmetric positive definite matrices; a diagonal entry is not positive")
+        if np.abs(matrices - np.swapaxes(matrices, 1, 2)).max() > 1e-8 * np.abs(matrices).max():
+            raise ValueError("A: expected symmetric positive definite matrices; this one is not symmetric")
+        root = 1.0 / np.sqrt(diagonal)
+        scaled, bound = spd.normalize(root[:, :, None] * matrices * root[:, None, :])
+        return _SpdState(scaled, root, bound, single)
+
+    def solve(self, state: _SpdState, b: np.ndarray) -> LinearSolution:
+        """Passes on the residual for b (n,), (n, k) or, for a batch, (B, n)."""
+        import torch
+
+        from .pretrained import load_network
+
+        network: Any = load_network(self.weights, self.device)
+        right = np.asarray(b, dtype=float)
+        rows = right if not state.single else right[None] if right.ndim == 1 else right.T
+        A = np.broadcast_to(state.A, (len(rows), *state.A.shape[1:]))
+        matrices = torch.from_numpy(A.astype(np.float32)).to(self.device)
+        c = rows * state.root
+        y, residual, done = np.zeros_like(c), c.copy(), 0
+        size = np.linalg.norm(residual, axis=1, keepdims=True)
+        for _ in range(self.loops):
+            seen = residual / np.where(size > 0, size, 1.0)
+            with torch.inference_mode():
+                step = network(matrices, torch.from_numpy(seen.astype(np.float32)).to(self.device))[-1]
+            tried = y + step.double().cpu().numpy() * size / state.bound[:, None]
+            residual_tried = c - state.bound[:, None] * np.einsum("bij,bj->bi", A, tried)
+            size_tried = np.linalg.norm(residual_tried, axis=1, keepdims=True)
+            done += 1
+            better = size_tried < size
+            gained = bool((size_tried < LOOP_GAIN * size).any())
+            y = np.where(better, tried, y)
+            residual = np.where(better, residual_tried, residual)
+            size = np.where(better, size_tried, size)
+            if not gained:
+                break
+        x = y * state.root
+        shaped = x if not state.single else x[0] if right.ndim == 1 else x.T
+        return LinearSolution(shaped, solver=self.name, iterations=done)
 
 
 def approximate_inverses(
@@ -151,6 +255,21 @@ class _State:
     P: np.ndarray
     W: np.ndarray
     known: np.ndarray
+    single: bool
+
+
+@dataclass(frozen=True)
+class _NoisyState:
+    A: np.ndarray
+    sigma: np.ndarray
+    single: bool
+
+
+@dataclass(frozen=True)
+class _SpdState:
+    A: np.ndarray
+    root: np.ndarray
+    bound: np.ndarray
     single: bool
 
 

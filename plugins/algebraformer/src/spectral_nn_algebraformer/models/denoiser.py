@@ -31,7 +31,7 @@ class DenoiserConfig:
     depth: int = 3
     band_depth: int = 1
     heads: int = 4
-    modes: int = 32
+    modes: int = 48
 
 
 class Denoiser(nn.Module):

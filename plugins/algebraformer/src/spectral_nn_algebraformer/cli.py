@@ -1,0 +1,149 @@
+"""Command line: ``spectral-nn-algebraformer train | finetune | evaluate | export | recipes``."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+console = Console()
+
+Setting = Annotated[list[str] | None, typer.Option("--set", help="override: train.steps=100 (repeatable)")]
+RunOption = Annotated[Path | None, typer.Option("--run", help="run directory; default runs/NAME")]
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="shipped recipe by name, or a TOML file")],
+    run: RunOption = None,
+    device: str = "cpu",
+    resume: Annotated[bool, typer.Option(help="go on from the checkpoint in the run directory")] = True,
+    set_: Setting = None,
+) -> None:
+    """Train a recipe, or go on where its run directory stands."""
+    _train(recipe, run, device, resume, _overrides(set_))
+
+
+@app.command()
+def finetune(
+    recipe: Annotated[str, typer.Argument(help="shipped recipe by name, or a TOML file")],
+    weights: Annotated[str, typer.Option(help="shipped weights by name, or a folder, to start from")],
+    run: RunOption = None,
+    device: str = "cpu",
+    resume: bool = True,
+    set_: Setting = None,
+) -> None:
+    """Train a recipe from other weights; the network is theirs."""
+    from .pretrained import config
+
+    overrides = {"weights": weights, "model": config(weights)["model"], **_overrides(set_)}
+    _train(recipe, run, device, resume, overrides)
+
+
+@app.command()
+def evaluate(
+    weights: Annotated[str, typer.Argument(help="shipped weights by name, or a folder")],
+    count: int = 2048,
+    json_: Annotated[Path | None, typer.Option("--json", help="write the measures to this file")] = None,
+) -> None:
+    """Measure weights on the test stream of their recipe."""
+    from .evaluate import evaluate as measure
+    from .evaluate import rows_of_table
+
+    measures = _said(lambda: measure(weights, count))
+    table = Table("where", "measure", "value", title=f"{weights}: {count} test systems")
+    for row in rows_of_table(measures):
+        table.add_row(*row)
+    console.print(table)
+    if json_ is not None:
+        json_.write_text(json.dumps(measures, indent=1) + "\n", encoding="utf-8")
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="run directory of train")],
+    target: Annotated[Path, typer.Argument(help="folder to write")],
+    count: Annotated[int, typer.Option(help="test systems for the model card; 0 for none")] = 2048,
+    notes: Annotated[str, typer.Option(help="limits, for the model card")] = "",
+) -> None:
+    """Write weights, config.json and model card."""
+    from . import pretrained
+    from .evaluate import evaluate as measure
+
+    _said(lambda: pretrained.export(run, target, {}, notes))
+    if count:
+        _said(lambda: pretrained.export(run, target, measure(target, count), notes))
+    console.print(f"{target}: model.safetensors, config.json, README.md")
+
+
+@app.command()
+def recipes() -> None:
+    """List the shipped recipes and weights."""
+    from .pretrained import shipped_weights
+    from .recipe import load_recipe, shipped_recipes
+
+    table = Table("recipe", "what", "weights shipped")
+    for name in shipped_recipes():
+        table.add_row(name, load_recipe(name).description, "yes" if name in shipped_weights() else "")
+    console.print(table)
+
+
+def _train(recipe: str, run: Path | None, device: str, resume: bool, overrides: dict[str, Any]) -> None:
+    from .recipe import load_recipe
+    from .train import Progress as Point
+    from .train import train as fit
+
+    loaded = _said(lambda: load_recipe(recipe, overrides))
+    where = run or Path("runs") / loaded.name
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(loaded.name, total=loaded.train.steps)
+
+        def show(point: Point) -> None:
+            bar.update(
+                task, completed=point.step, description=f"{loaded.name}  loss {point.loss:.3f}  rate {point.rate:.1e}"
+            )
+            if point.error == point.error:
+                bar.console.print(f"step {point.step}: median relative error {point.error:.2e} (validation)")
+
+        _said(lambda: fit(loaded, where, device=device, resume=resume, callback=show))
+    console.print(f"{where}: checkpoint.safetensors, log.csv, recipe.json")
+
+
+def _said(action: Any) -> Any:
+    """Run it; what is wrong with the input ends the command with its sentence."""
+    try:
+        return action()
+    except (ValueError, RuntimeError, OSError) as error:
+        console.print(f"[red]{error}[/red]", highlight=False)
+        raise typer.Exit(2) from error
+
+
+def _overrides(settings: list[str] | None) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for setting in settings or []:
+        key, sign, text = setting.partition("=")
+        if not sign:
+            raise typer.BadParameter(f"--set {setting}: expected key=value, as in train.steps=100")
+        try:
+            out[key] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            out[key] = text
+    return out
+
+
+if __name__ == "__main__":
+    app()
