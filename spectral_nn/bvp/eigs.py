@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..chebyshev.grid import quadrature_weights
 from ..chebyshev.series import ChebSeries
 from ..chebyshev.transform import values_to_coefficients
 from .breaks import find_break
@@ -56,15 +57,16 @@ class EigStatus(IntEnum):
 _SENTENCES = {
     EigStatus.CONVERGED: "All eigenvalues have settled and their residuals are within tol.",
     EigStatus.ROUNDING: (
-        "Some eigenvalues are so ill-conditioned that rounding, not resolution, limits them: errors says how far to "
-        "trust each. Take a larger tol, or fewer eigenvalues."
+        "Some eigenvalues are so ill-conditioned that rounding, not resolution, limits them: errors says how "
+        "far to trust each. For success take a larger tol, or fewer eigenvalues."
     ),
     EigStatus.NOT_RESOLVED: (
-        "Some eigenvalues had not settled at the resolution limit. Raise max_n, name breakpoints=, take a smaller k, "
-        "or another sigma or which (an operator has no largest eigenvalue unless it is compact)."
+        "Some eigenvalues had not settled at the resolution limit. Raise max_n, name breakpoints=, take a "
+        "smaller k, or another sigma or which (only a compact operator has a largest eigenvalue)."
     ),
     EigStatus.TOO_FEW: (
-        "Fewer eigenvalues settled than were asked for: there may be no more. Take a smaller k, or raise max_n."
+        "Fewer eigenvalues settled than were asked for: there may be no more. "
+        "Take a smaller k, or raise max_n."
     ),
 }
 
@@ -319,11 +321,12 @@ class _Search:
             status = EigStatus.ROUNDING
         else:
             status = EigStatus.NOT_RESOLVED
+        success = status == EigStatus.CONVERGED or (status == EigStatus.ROUNDING and trusted)
         m, mesh = len(self.pencil.names), self.level.mesh
         functions = [tuple(_series(s, j) for j in range(m)) for s in states]
         return EigResult(
             values, tuple(f[0] if m == 1 else f for f in functions), residuals, bc_residuals, errors,
-            status == EigStatus.CONVERGED or (status == EigStatus.ROUNDING and trusted), status, status.sentence, mesh.x.size, mesh.t, self.pencil.names,
+            success, status, status.sentence, mesh.x.size, mesh.t, self.pencil.names,
         )  # fmt: skip
 
 
@@ -380,7 +383,8 @@ def _edges(pencil: Pencil) -> np.ndarray:
         x, tails = _coefficient_tails(pencil, *piece)
         if tails < 1e-7:
             continue
-        cells = np.linspace(*piece, 33)
+        # Cells at odd places: a break that is the edge of two cells would be in neither.
+        cells = piece[0] + (piece[1] - piece[0]) * np.array([0, *(np.arange(31) + 0.381966) / 31, 1])
         found = [
             find_break(problem, zero, params, None, cell) for cell in zip(cells[:-1], cells[1:], strict=True)
         ]
@@ -431,7 +435,7 @@ def _meshes(edges: np.ndarray, pencil: Pencil, max_n: int) -> Any:
 def _real_pairs(
     chosen: list[tuple[complex, float, np.ndarray]], pencil: Pencil
 ) -> list[tuple[Any, float, np.ndarray]]:
-    """Drop imaginary parts that are rounding: real problems with real eigenvalues have real eigenfunctions."""
+    """Drop imaginary parts that are rounding: real eigenvalues of real problems have real eigenfunctions."""
     if pencil.dtype is complex or not chosen:
         return chosen
     typical = float(np.mean([abs(v) for v, _, _ in chosen]))
@@ -449,32 +453,36 @@ def _real_pairs(
 
 def _orthogonal_clusters(pairs: list, level: Discrete) -> list[tuple[Any, float, State]]:
     """States of unit norm; within a cluster of equal eigenvalues orthogonal to each other."""
-    m, weights = len(level.pencil.names), np.sqrt(level.mesh.weights)
     typical = float(np.mean([abs(v) for v, _, _ in pairs])) if pairs else 1.0
     out: list[tuple[Any, float, State]] = []
     kept: list[tuple[Any, np.ndarray, np.ndarray]] = []  # eigenvalue, vector, weighted values
     for value, change, vector in pairs:
         for other, its_vector, its_values in kept:
             if abs(other - value) <= CLUSTER * max(abs(value), typical):
-                mine = _values(level.state(vector), m) * weights
+                mine = _weighted_values(level, vector)
                 rest = vector - np.vdot(its_values, mine) * its_vector
-                if np.linalg.norm(_values(level.state(rest), m) * weights) > SAME * np.linalg.norm(mine):
+                if np.linalg.norm(_weighted_values(level, rest)) > SAME * np.linalg.norm(mine):
                     vector = rest  # otherwise a defective eigenvalue: there is no second eigenfunction
-        u = _values(level.state(vector), m)
-        vector = vector / (np.linalg.norm(u * weights) * _phase(u))
-        state = level.state(vector)
-        kept.append((value, vector, _values(state, m) * weights))
-        out.append((value, change, state))
+        u = _weighted_values(level, vector)
+        vector = vector / (np.linalg.norm(u) * _phase(level, vector))
+        kept.append((value, vector, _weighted_values(level, vector)))
+        out.append((value, change, level.state(vector)))
     return out
 
 
-def _values(state: State, m: int) -> np.ndarray:
-    """(m, n) values of the user's unknowns at the nodes."""
-    return state.fields()[state.mesh.slot[:m]]
+def _weighted_values(level: Discrete, vector: np.ndarray) -> np.ndarray:
+    """The user's unknowns at points fine enough for products, times square roots of quadrature weights."""
+    state, mesh = level.state(vector), level.mesh
+    count = 2 * (mesh.p + max(mesh.orders)) + 1
+    weights = mesh.half[:, None] * quadrature_weights(count, 2)
+    parts = [state.series(j).sample(count)[1] * np.sqrt(weights) for j in range(len(level.pencil.names))]
+    return np.concatenate([p.ravel() for p in parts])
 
 
-def _phase(u: np.ndarray) -> complex:
-    flat = u.ravel()
+def _phase(level: Discrete, vector: np.ndarray) -> complex:
+    """Phase of the first unknown's value, from the left, that is a tenth of the largest."""
+    state, m = level.state(vector), len(level.pencil.names)
+    flat = state.fields()[level.mesh.slot[:m]].ravel()
     first = flat[np.argmax(np.abs(flat) >= 0.1 * np.abs(flat).max())]
     return first / abs(first)
 

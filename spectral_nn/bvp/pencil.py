@@ -53,8 +53,8 @@ class Pencil:
         self.weights = [1.0, 1.0]
         self.names = problem.names
         self.problem = BVP(
-            self._weighted(problem, B.op if isinstance(B, BVP) else B), problem.domain, problem._lbc, problem._rbc,
-            problem._bc, unknowns=len(problem.names), breakpoints=problem.breakpoints,
+            self._weighted(problem, B.op if isinstance(B, BVP) else B), problem.domain, problem._lbc,
+            problem._rbc, problem._bc, unknowns=len(problem.names), breakpoints=problem.breakpoints,
         )  # fmt: skip
         if not self.problem.linear:
             raise ValueError(
@@ -226,15 +226,9 @@ class Discrete:
     def _arnoldi(self, shift: complex, count: int) -> tuple[np.ndarray, np.ndarray]:
         from scipy.sparse.linalg import LinearOperator, eigs
 
-        none = [np.zeros_like(part) for part in (self.A.left, self.A.right)]
-        M = AlmostBlockDiagonal(none[0], self.M, none[1])
-        shifted = AlmostBlockDiagonal(self.A.left, self.A.blocks - shift * self.M, self.A.right)
-        solver = BlockLU()
-        factors = solver.factor(shifted)
-        dtype = shifted.dtype
-        operator = LinearOperator(
-            M.shape, matvec=lambda v: solver.solve(factors, M @ v.ravel()).x, dtype=dtype
-        )
+        M, inverse = self.M, self._inverse(shift)
+        dtype = np.result_type(M.dtype, np.asarray(shift).dtype)
+        operator = LinearOperator(M.shape, matvec=lambda v: inverse(M @ v.ravel()), dtype=dtype)
         start = np.random.default_rng(0).standard_normal(self.size).astype(dtype)
         return eigs(
             operator, k=count, which="LM", v0=operator @ start, ncv=min(self.size - 1, max(3 * count, 40))
