@@ -182,7 +182,7 @@ def derivatives(x, d, start, stop, out):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy")
 def residual(band, row, lower, x, b, weight):  # type: ignore[no-untyped-def]
-    """Sums of squares of ``A x - b`` and of its scale ``|A| |x| + |b|`` over some rows, divided by their weight.
+    """Sums of squares of ``A x - b`` and of its scale ``|A| |x| + |b|`` over some rows divided by weight.
 
     The first of the band, of b and of weight is row `row` of the matrix; x is zero beyond its end.
     """

@@ -120,7 +120,7 @@ def test_chop_says_when_there_is_no_plateau():
     ("call", "word"),
     [
         (lambda: grid.points(0), "n must"),
-        (lambda: grid.points(2.5), "n must"),
+        (lambda: grid.points(2.5), "n must"),  # type: ignore[arg-type]
         (lambda: grid.points(4, 3), "kind"),
         (lambda: transform.values_to_coefficients(3.0), "values"),
         (lambda: transform.values_to_coefficients([1.0, 2.0], kind=0), "kind"),

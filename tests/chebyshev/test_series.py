@@ -159,10 +159,10 @@ def test_division_and_reflected_operators():
         (lambda: ChebSeries([0, 1], [[1.0]])(1.1), ValueError, "domain"),
         (lambda: ChebSeries([0, 1], [[1.0]]).diff(-1), ValueError, "k must"),
         (lambda: ChebSeries([0, 1], [[1.0]]).norm(3), ValueError, "p must"),
-        (lambda: ChebSeries([0, 1], [[1.0]]) ** 0.5, TypeError, "whole powers"),
+        (lambda: ChebSeries([0, 1], [[1.0]]) ** 0.5, TypeError, "whole"),  # type: ignore[operator]
         (lambda: ChebSeries([0, 1], [[1.0]]) + ChebSeries([0, 2], [[1.0]]), ValueError, "same domain"),
         (lambda: ChebSeries([0, 1], [[1j]]).max(), TypeError, "real"),
-        (lambda: ChebSeries([0, 1], [[1.0]]) + "a", TypeError, "unsupported|bad operand"),
+        (lambda: ChebSeries([0, 1], [[1.0]]) + "a", TypeError, "unsupported"),  # type: ignore[operator]
         (lambda: ChebSeries.from_function(np.sin, (1, 0)), ValueError, "a < b"),
         (lambda: ChebSeries.from_function(np.sin, (0, 1), (2.0,)), ValueError, "breakpoints"),
         (lambda: ChebSeries.from_function(lambda x: np.nan * x, (0, 1)), ValueError, "finite"),
