@@ -432,15 +432,6 @@ def gram_values(indptr, indices, data, colptr, rows, coldata, d, n, out_ptr, out
 
 
 @njit(cache=True, error_model="numpy")
-def group_sums(indptr, indices, data, w, ptr, out):
-    """out[g] += sum over the group's rows of w_i * (row i of the CSR matrix)."""
-    for g in range(ptr.size - 1):
-        for i in range(ptr[g], ptr[g + 1]):
-            for k in range(indptr[i], indptr[i + 1]):
-                out[g, indices[k]] += w[i] * data[k]
-
-
-@njit(cache=True, error_model="numpy")
 def step_to_boundary(s, ds):
     """Largest t <= 1 with s + t ds >= 0, for s > 0."""
     t = 1.0
@@ -448,14 +439,6 @@ def step_to_boundary(s, ds):
         if ds[i] < 0.0:
             t = min(t, -s[i] / ds[i])
     return t
-
-
-@njit(cache=True, error_model="numpy")
-def barrier_rows(s, mu, primal, tau, correction, w, t):
-    """Newton's linear model of the rows G x + s = h, s mu = tau: mu_new = t + w G dx; `primal` is G x + s - h."""
-    for i in range(s.size):
-        w[i] = mu[i] / s[i]
-        t[i] = (tau - correction[i]) / s[i] + w[i] * primal[i]
 
 
 EMPTY = np.zeros(0)

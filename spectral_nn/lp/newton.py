@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from . import kernels
 from .program import Program
@@ -273,7 +274,7 @@ class Newton:
             g = self._stationarity(self.theta)
             size = np.abs(P.A).T @ np.abs(self.y) if not P.sparse else abs(P.A).T @ np.abs(self.y)
             worst = float(np.abs(g).max(initial=0.0) / max(size.max(initial=0.0), 1e-300)) if P.Q is None else 0.0
-            if worst <= STATIONARY or attempt:
+            if worst <= STATIONARY or attempt or not self.system.factored:
                 break
             dz = self.system.solve(g)
             self.y -= self.d * (P.A @ dz) / self.theta
@@ -372,7 +373,7 @@ class Newton:
         c[powers] *= P.p[powers] / self.pc[powers] * size[powers] ** (P.p[powers] - self.pc[powers])
         return self.pc, c, P.kind
 
-    def _rank_one(self) -> tuple[np.ndarray | None, np.ndarray | None]:
+    def _rank_one(self) -> tuple[Any, np.ndarray | None]:
         """Each norm's Hessian has the part -k (A'g)(A'g)': the rows sqrt(k) A'g, and k. A single norm needs none."""
         P = self.program
         if P.solo or not (P.kind == 0).any():
@@ -380,13 +381,14 @@ class Newton:
         norms = (P.kind == 0) & (self.unit_r > 0)
         k = np.zeros(len(P.p))
         k[norms] = (self.share * (self.pc - 1) * self.unit_y)[norms] / self.unit_r[norms]
-        U = np.zeros((len(P.p), P.A.shape[1]))
-        if P.sparse:
-            kernels.group_sums(P.A.indptr, P.A.indices, P.A.data, self.g_hat, P.ptr, U)
-        else:
-            for g in np.flatnonzero(k):
-                U[g] = self.g_hat[P.ptr[g] : P.ptr[g + 1]] @ P.A[P.ptr[g] : P.ptr[g + 1]]
         keep = k > 0
+        if P.sparse:
+            m = len(self.g_hat)
+            sums = sp.csr_array((self.g_hat, np.arange(m), P.ptr), shape=(len(k), m))
+            return (sp.diags_array(np.sqrt(k[keep])) @ (sums @ P.A)[keep]).tocsr(), k
+        U = np.zeros((len(k), P.A.shape[1]))
+        for g in np.flatnonzero(keep):
+            U[g] = self.g_hat[P.ptr[g] : P.ptr[g + 1]] @ P.A[P.ptr[g] : P.ptr[g + 1]]
         return np.sqrt(k[keep])[:, None] * U[keep], k
 
     def _primal_step(

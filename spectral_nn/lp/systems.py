@@ -19,8 +19,11 @@ from .program import Program
 
 SMALL_PIVOT = 1e-13  # a pivot this much below its diagonal entry has lost all its digits but three
 BLOCK_BYTES = 2**18  # a scaled block of A of this size stays in the level-2 cache while syrk reads it
-DENSE_FILL = 0.3  # of the Gram matrix; above it, dense Cholesky beats a sparse factorization
-DENSE_UNKNOWNS = 600
+DENSE_FILL = 0.05  # of the Gram matrix: above it a sparse factor fills up, and dense Cholesky is faster ...
+DENSE_UNKNOWNS = 4000  # ... up to here
+ALWAYS_DENSE = 300
+FEW = 30  # norms whose rank-one parts go into a sparse factorization by Woodbury's formula
+SMALL_CAPACITANCE = 1e-5
 PROXIMAL = 1e-12  # times the diagonal: keeps sparse factorizations of singular H alive
 
 _syrk = get_blas_funcs("syrk", dtype=np.float64)
@@ -51,15 +54,23 @@ class System:
         """
         self.factorizations += 1
         H = self._gram(d, w)
+        few = None
+        if U is not None and sp.issparse(H) and U.shape[0] <= FEW:
+            few, U = U, None
         if U is not None:
-            H = (H.toarray() if sp.issparse(H) else H) - np.tril(U.T @ U)
+            H = _minus(H, U)
         if self.solver is not None:
             self._solve = self._foreign(H)
         elif sp.issparse(H):
             self._solve = self._sparse(H)
         else:
             return self._dense(H, d, w, U)
-        return True
+        return few is None or self._update(few)
+
+    @property
+    def factored(self) -> bool:
+        """Whether there is a factorization to solve with."""
+        return self._solve is not None
 
     def solve(self, rhs: np.ndarray) -> np.ndarray:
         """H^-1 rhs."""
@@ -133,6 +144,21 @@ class System:
             return x + lu.solve(rhs - full @ x)
 
         return solve
+
+    def _update(self, U: Any) -> bool:
+        """From H^-1 to (H - U'U)^-1 by the Sherman-Morrison-Woodbury formula; False where H - U'U is not definite."""
+        solve, U = self._solve, U.toarray()
+        V = np.stack([solve(u) for u in U])
+        L, info = _potrf(np.asfortranarray(np.eye(len(U)) - U @ V.T), lower=1)
+        if info or (L.diagonal() < SMALL_CAPACITANCE).any():
+            return False
+
+        def updated(rhs: np.ndarray) -> np.ndarray:
+            x = solve(rhs)
+            return x + V.T @ _potrs(L, U @ x, lower=1)[0]
+
+        self._solve = updated
+        return True
 
     def _foreign(self, H: Any) -> Any:
         from spectral_nn.linear import factor
@@ -221,7 +247,8 @@ class _SparseGram:
         self.ptr, self.pattern = kernels.gram_pattern(indptr, indices, colptr, rowind, n)
         self.values = np.empty(len(self.pattern))
         self.Q = None if program.Q is None else sp.tril(program.Q).tocsc()
-        self.dense = n <= DENSE_UNKNOWNS or len(self.pattern) > DENSE_FILL * n * (n + 1) / 2
+        filled = len(self.pattern) > DENSE_FILL * n * (n + 1) / 2
+        self.dense = n <= ALWAYS_DENSE or (filled and n <= DENSE_UNKNOWNS)
 
     def __call__(self, d: np.ndarray, w: np.ndarray | None) -> Any:
         weights = d if w is None else np.concatenate([d, w])
@@ -242,6 +269,14 @@ class _SparseGram:
             return root
         Q = (self.Q + sp.tril(self.Q, -1).T).toarray()
         return np.vstack([root, semidefinite_root(Q)])
+
+
+def _minus(H: Any, U: Any) -> Any:
+    """H - U'U, both as lower triangles."""
+    if sp.issparse(H):
+        return (H - sp.tril(U.T @ U)).tocsc()
+    product = U.T @ U
+    return np.asfortranarray(H - np.tril(product.toarray() if sp.issparse(product) else product))
 
 
 def semidefinite_root(Q: Any) -> np.ndarray:
