@@ -169,7 +169,7 @@ class BVPResult:
             ("message", self.message),
             ("residual", f"{self.residual:.1e}  (equations, between the nodes)"),
             ("bc_residual", f"{self.bc_residual:.1e}"),
-            ("error_estimate", f"{self.error_estimate:.1e}"),
+            ("error_estimate", f"{self.error_estimate:.1e}" if np.isfinite(self.error_estimate) else ""),
             ("params", params),
             ("n", f"{self.n} points, {self.mesh.size - 1} elements"),
             ("nit", f"{self.nit}"),
