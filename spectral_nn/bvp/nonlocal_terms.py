@@ -6,8 +6,6 @@ Gauss-Legendre points of its own; on the other elements the nodes' quadrature se
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..chebyshev.matrices import integration, interpolation

@@ -39,14 +39,13 @@ UNARY: dict[np.ufunc, Derivative] = {
     np.absolute: lambda v, f: np.sign(v),
     np.fabs: lambda v, f: np.sign(v),
     np.sign: lambda v, f: 0.0 * v,
-    np.heaviside: lambda v, f: 0.0 * v,
     np.floor: lambda v, f: 0.0 * v,
     np.ceil: lambda v, f: 0.0 * v,
     np.deg2rad: lambda v, f: np.pi / 180.0,
     np.rad2deg: lambda v, f: 180.0 / np.pi,
 }
 
-KINKED: frozenset[np.ufunc] = frozenset({np.absolute, np.fabs, np.sign, np.heaviside})
+KINKED: frozenset[np.ufunc] = frozenset({np.absolute, np.fabs, np.sign})
 """Those that are not differentiable at 0, where Newton sees one side only."""
 
 
