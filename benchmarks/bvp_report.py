@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import csv
 import platform
-import re
 from dataclasses import asdict
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 import scipy
 
 from benchmarks.bvp_measure import TARGET, Row
+from benchmarks.page import RESULTS, ROOT, fill
 
-ROOT = Path(__file__).parents[1]
-CSV = ROOT / "benchmarks" / "results" / "bvp.csv"
+CSV = RESULTS / "bvp.csv"
 FIGURE = ROOT / "docs" / "figures" / "benchmark_bvp.png"
-PAGE = ROOT / "docs" / "benchmarks.md"
 
 
 def print_row(row: Row) -> None:
@@ -36,15 +32,9 @@ def save(rows: list[Row]) -> None:
             values = [f"{v:.4g}" if isinstance(v, float) else v for v in asdict(row).values()]
             writer.writerow([*values, f"{row.ratio:.4g}"])
     draw(rows)
-    text = PAGE.read_text()
-    for name, table in (
-        ("summary", summary(rows)),
-        ("colnew", against_colnew(rows)),
-        ("all", everything(rows)),
-    ):
-        pattern = rf"(<!-- {name}: written by benchmarks/bvp.py -->\n).*?(<!-- end -->)"
-        text = re.sub(pattern, partial(_filled, table), text, flags=re.S)
-    PAGE.write_text(text)
+    fill("summary", summary(rows))
+    fill("colnew", against_colnew(rows))
+    fill("all", everything(rows))
 
 
 def summary(rows: list[Row]) -> str:
@@ -139,10 +129,6 @@ def draw(rows: list[Row]) -> None:
     FIGURE.parent.mkdir(exist_ok=True)
     figure.savefig(FIGURE, dpi=150)
     plt.close(figure)
-
-
-def _filled(table: str, match: re.Match[str]) -> str:
-    return match[1] + table + match[2]
 
 
 def _geometric(values: np.ndarray) -> float:
