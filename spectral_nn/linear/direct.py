@@ -24,6 +24,8 @@ EPS = float(np.finfo(float).eps)
 SUSPICIOUS_PIVOT = 1e-11
 #: Below this n a batch is factored by our own kernel, in parallel; above, LAPACK's blocking wins per matrix.
 BATCH_KERNEL_MAX_SIZE = 80
+#: Multiplications in a batch (B n³) from which waking threads, some 20 µs, pays.
+THREADS_FROM = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,10 +239,12 @@ class _BatchLU:
         self.is_complex = A.dtype.kind == "c"
         self.by_kernel = A.shape[-1] <= BATCH_KERNEL_MAX_SIZE
         if self.by_kernel:
-            from .dense_kernels import lu_factor_batch
+            from . import dense_kernels as kernels
 
+            self.parallel = _worth_threads(A)
+            lu_factor = kernels.lu_factor_batch if self.parallel else kernels.lu_factor_batch_serial
             self.lu = np.array(A, order="C")
-            self.pivots, smallest = lu_factor_batch(self.lu)
+            self.pivots, smallest = lu_factor(self.lu)
             self.singular = ~(smallest > SUSPICIOUS_PIVOT)
             for k in map(int, np.flatnonzero(self.singular)):
                 self.singular[k] = _is_singular(A[k])
@@ -277,9 +281,16 @@ class _BatchLU:
         if not self.by_kernel:
             trs = lapack.zgetrs if self.is_complex else lapack.dgetrs
             return np.array([trs(lu, p, r, trans=1)[0] for (lu, p), r in zip(self.parts, b, strict=True)])
-        from .dense_kernels import lu_solve_batch
+        from . import dense_kernels as kernels
 
-        return lu_solve_batch(self.lu, self.pivots, np.ascontiguousarray(b))
+        lu_solve = kernels.lu_solve_batch if self.parallel else kernels.lu_solve_batch_serial
+        return lu_solve(self.lu, self.pivots, np.ascontiguousarray(b))
+
+
+def _worth_threads(A: np.ndarray) -> bool:
+    from .._numba import may_run_parallel
+
+    return A.size * A.shape[-1] > THREADS_FROM and may_run_parallel()
 
 
 def _is_singular(A: np.ndarray) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -204,3 +208,20 @@ def test_permuting_unknowns_permutes_the_answer(n: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     A, b, p = with_condition(rng, n, 100.0), random_array(rng, n), rng.permutation(n)
     np.testing.assert_allclose(solve_linear(A[:, p], b).x, solve_linear(A, b).x[p], rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_solves_batches_too() -> None:
+    """GNU OpenMP ends a forked child that enters a parallel region; the child must stay serial."""
+    code = (
+        "import multiprocessing as mp, numpy as np\n"
+        "from spectral_nn import solve_linear\n"
+        "A, b = np.random.default_rng(0).standard_normal((200, 20, 20)), np.ones((200, 20))\n"
+        "def work(queue): queue.put(solve_linear(A, b).x)\n"
+        "context = mp.get_context('fork')\n"
+        "x, queue = solve_linear(A, b).x, context.Queue()\n"
+        "child = context.Process(target=work, args=(queue,)); child.start()\n"
+        "assert np.array_equal(queue.get(timeout=60), x); child.join(); assert child.exitcode == 0\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
