@@ -24,13 +24,14 @@ from ..linear.interface import LinearSystem
 from .ultraspherical_operator import Condition, UltrasphericalOperator, as_conditions
 
 EPS = float(np.finfo(float).eps)
-# First piece of the infinite matrix; it doubles from there.
-FIRST_ROWS = 64
+# First piece of the infinite matrix.
+FIRST_ROWS = 128
 # Rows are factored in pieces that stay in cache.
 PIECE = 4096
 # A right-hand side of size 1 in the rows may not be answered by coefficients above this (see
 # linear.almost_banded).
 LARGEST_GROWTH = 0.02 / EPS
+RANDOM = np.random.default_rng(0).uniform(-1.0, 1.0, 4999)
 # The independent check: backward error of the infinite system, and residual of the equation between the
 # points.
 LARGEST_BACKWARD_ERROR = 1e-12
@@ -258,7 +259,7 @@ class _March:
 
         Q^H turns random into random, and need not be applied.
         """
-        x = np.random.default_rng(0).uniform(-1.0, 1.0, n).astype(self.work.dtype)
+        x = np.resize(RANDOM, n).astype(self.work.dtype)
         return float(np.abs(self._back_substitute(x)).max())
 
     def check(self, x: Array) -> tuple[float, float]:

@@ -11,12 +11,14 @@ import numpy as np
 
 from ..chebyshev import ChebSeries
 from ..chebyshev.construct import adaptive
-from ..chebyshev.grid import Array, from_reference, to_reference
+from ..chebyshev.grid import Array, from_reference
 
 EPS = float(np.finfo(float).eps)
 # The band is as wide as the coefficients are long: beyond this, O(n) is a promise that helps nobody.
 LONGEST_COEFFICIENT = 2000
 MAX_RHS_DEGREE = 2**20
+# Where the residual is looked at: no pattern that a function could share.
+PROBES = np.random.default_rng(7).uniform(-1.0, 1.0, 40)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +99,20 @@ class UltrasphericalOperator:
         return band, scale
 
     def condition_rows(self, conditions: Sequence[Condition], start: int, stop: int) -> Array:
-        """The dense rows on unknowns start … stop - 1, multiples of m, (K, stop - start), not scaled."""
+        """The dense rows on unknowns start … stop - 1, multiples of m, (K, stop - start), not scaled.
+
+        The conditions are those that `as_conditions` returns.
+        """
         m = self.size
         rows = np.zeros((len(conditions), stop - start), self.dtype)
         lo, hi = start // m, -(-stop // m)
-        half = 0.5 * (self.domain[1] - self.domain[0])
         for row, condition in zip(rows, conditions, strict=True):
-            for point, derivative, weight, unknown in condition.terms:
+            for t, derivative, weight, unknown in condition.terms:
                 part = row[unknown::m]
-                t = float(np.clip(to_reference(point, self.domain), -1.0, 1.0))
-                part += weight * half**-derivative * _functional(t, derivative, lo, hi)[: part.size]
+                part += weight * _functional(t, derivative, lo, hi)[: part.size]
             for a, b, weight, unknown in condition.integrals:
                 part = row[unknown::m]
-                ends = to_reference(np.array([a, b]), self.domain)
-                values = _primitives(ends[1], lo, hi) - _primitives(ends[0], lo, hi)
-                part += (weight * half * values)[: part.size]
+                part += (weight * (_primitives(b, lo, hi) - _primitives(a, lo, hi)))[: part.size]
         return rows
 
     def right_side(self, conditions: Sequence[Condition], rhs: Any) -> Array:
@@ -139,12 +140,12 @@ class UltrasphericalOperator:
         return out
 
     def pointwise_residual(self, u: Sequence[ChebSeries], rhs: Any, count: int) -> float:
-        """Largest residual at `count` points, relative to the largest sum of the sizes of the terms there."""
-        x = from_reference(np.random.default_rng(7).uniform(-1.0, 1.0, count), self.domain)
+        """Largest residual at `count` <= 40 points, relative to the largest sum of the terms' sizes there."""
+        x = from_reference(PROBES[:count], self.domain)
         given = [rhs] if self.is_scalar else _as_list(rhs, self.size)
         worst = 0.0
         # where u is small at all the points (a layer between them), its size in the mean is the measure
-        size = max(float(np.linalg.norm(np.concatenate(s.coefficients))) for s in u)
+        size = max(float(np.linalg.norm(s.coefficients[0])) for s in u)
         for row, f in zip(self.given, given, strict=True):
             value = evaluate(f, x, self.domain)
             total, scale = -value, np.abs(value)
@@ -161,7 +162,7 @@ class UltrasphericalOperator:
 
 
 def as_conditions(given: Sequence[Any], operator: UltrasphericalOperator) -> list[Condition]:
-    """Check the conditions and complete their terms to four entries."""
+    """The conditions checked, their terms with four entries, on the reference interval [-1, 1]."""
     needed = sum(operator.orders)
     if len(given) != needed:
         orders = ", ".join(map(str, operator.orders))
@@ -257,13 +258,17 @@ def _checked(
     points = (first, second) if integral else (first,)
     lo, hi = operator.domain
     slack = 1e-12 * (hi - lo)
+    reference = [min(max(((p - lo) - (hi - p)) / (hi - lo), -1.0), 1.0) for p in points]
     if not all(lo - slack <= p <= hi + slack for p in points):
         raise ValueError(f"conditions[{i}]: points must lie in [{lo:g}, {hi:g}], got {points}")
     if not integral and (second < 0 or second != int(second)):
         raise ValueError(f"conditions[{i}]: derivative must be a whole number, at least 0, got {second!r}")
     if not 0 <= unknown < operator.size:
         raise ValueError(f"conditions[{i}]: unknown must be below {operator.size}, got {unknown}")
-    return first, second, weight, unknown
+    half = 0.5 * (hi - lo)
+    if integral:
+        return reference[0], reference[1], weight * half, unknown
+    return reference[0], int(second), weight * half ** -int(second), unknown
 
 
 def _functional(t: float, derivative: int, start: int, stop: int) -> Array:
@@ -278,10 +283,10 @@ def _functional(t: float, derivative: int, start: int, stop: int) -> Array:
 
 
 def _chebyshev_values(t: float, k: Array) -> Array:
-    if abs(t) == 1.0:
-        out = np.ones(k.size)
-        out[k % 2 == 1] = t
-        return out
+    if t == 1.0:
+        return np.ones(k.size)
+    if t == -1.0:
+        return 1.0 - 2.0 * (k & 1)
     return np.cos(np.arccos(t) * k)
 
 
