@@ -1,6 +1,6 @@
 """Boundary value problems: state them as on paper, solve them to spectral accuracy, see the certificate."""
 
-from .continuation import Branch, continuation
+from .branch import Branch, continuation
 from .deflation import deflate
 from .problem import BVP
 from .result import BVPResult, Status

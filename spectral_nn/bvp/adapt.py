@@ -21,6 +21,7 @@ from .mesh import Mesh, State
 from .newton import SMALLEST_DAMPING, NewtonOutcome, newton
 from .problem import BVP
 from .resolve import Residuals, condition_residual, refine, residuals
+from .scan import scan
 from .result import BVPResult, Status
 
 NODES = 16
@@ -34,12 +35,16 @@ STALLED = 4
 """Levels without progress after which the reason is looked for: a break in a coefficient, or rounding."""
 HOPELESS = 14
 """Levels without progress after which rounding is blamed: halving towards a layer takes many without any."""
+AT_ROUNDING = 1e-13
+"""Below this a residual that does not fall in two levels is rounding."""
 SINGULAR = 1e13
 LOOSE_UNTIL = 1e-2
 """Residual below which Newton's method is run to its end before a mesh is judged."""
-AMPLE = 100.0
+AMPLE = 300.0
 """Where the estimated error is more than this many tol, the residual is pushed further down than tol."""
 BEST = 5e-15
+FINEST = 1e-13
+"""Newton's tolerance is not set below what rounding allows."""
 ATTEMPT = 60
 """Newton iterations after which another way is tried."""
 ULP = 4e-16
@@ -67,7 +72,7 @@ class Slot:
         return _Factored(self, factor(solver, A, rtol=1e-11, fallback=fallback))
 
     def __str__(self) -> str:
-        names = ", ".join(self.names)
+        names = ", ".join(self.names) or self.solver.name
         text = f"{names}, {self.solves} solve{'s' * (self.solves != 1)}"
         if self.refined:
             text += f", {self.refined} refinements"
@@ -156,6 +161,7 @@ class AdaptiveLoop:
         self.problem, self.rhs, self.tol, self.slot = problem, rhs, tol, slot
         self.max_iter, self.max_n, self.damping, self.callback = max_iter, max_n, damping, callback
         self.iterations = 0
+        self.scan = not problem.structure.nonlocal_terms
         self.records: list = []
         self.forget()
 
@@ -171,9 +177,11 @@ class AdaptiveLoop:
         self.forget()
         target, first = self.tol, self.iterations
         for _ in range(MAX_LEVELS):
-            accuracy = min(1e-2 * self.tol, 1e-10) if tight else LOOSE
-            left = max(1, min(self.max_iter - self.iterations, ATTEMPT - (self.iterations - first)))
-            out = newton(problem, state, self.rhs, dtype, self.slot, tol=accuracy, max_iter=left, damping=self.damping,
+            accuracy = max(min(1e-2 * self.tol, 1e-10), FINEST) if tight else LOOSE
+            left = min(self.max_iter - self.iterations, ATTEMPT - (self.iterations - first))
+            if left <= 0 and not problem.linear:
+                return Status.ITERATION_LIMIT
+            out = newton(problem, state, self.rhs, dtype, self.slot, tol=accuracy, max_iter=max(1, left), damping=self.damping,
                          boldest=boldest, callback=self.callback, done=self.iterations)  # fmt: skip
             self.iterations += len(out.records)
             self.records += out.records
@@ -187,6 +195,12 @@ class AdaptiveLoop:
                 tight = True  # judge the mesh only when Newton's own error is out of the way
                 continue
             self.worst.append(r.worst)
+            if r.worst <= target and self.scan:
+                found = scan(out.evaluation, self.rhs, self.tol)
+                if found is not None:
+                    self.worst.clear()
+                    state = self._move(state, found)
+                    continue
             if r.worst <= target:
                 self.amplified = amplification(out.evaluation, self.slot, r)
                 error = self.amplified.error
@@ -200,12 +214,20 @@ class AdaptiveLoop:
                 if r.worst <= self.tol:
                     return Status.SOLVED
                 return Status.ROUNDING if mesh is None else Status.NOT_RESOLVED
-            state = State.zeros(mesh, problem.structure.p, dtype) if problem.linear else state.to_mesh(mesh)
+            state = self._move(state, mesh)
         return Status.SOLVED if self.worst[-1] <= self.tol else Status.NOT_RESOLVED
+
+    def _move(self, state: State, mesh: Mesh) -> State:
+        """A linear problem starts from nothing on the next mesh, a nonlinear one from what it has."""
+        if self.problem.linear:
+            return State.zeros(mesh, self.problem.structure.p, state.W.dtype)
+        return state.to_mesh(mesh)
 
     def _next_mesh(self, state: State, r: Residuals, target: float) -> Mesh | None:
         """Refine where the residual is; if that has not helped for some levels, look for a break, or blame rounding."""
         mesh, worst = state.mesh, self.worst
+        if len(worst) > 2 and worst[-1] < AT_ROUNDING and worst[-1] > 0.5 * worst[-3]:
+            return None
         if len(worst) > STALLED and worst[-1] > 0.1 * max(worst[-1 - STALLED : -1]):
             at = _break_in(self.problem, state, int(np.argmax(r.per_element)), self.rhs)
             if at is not None and np.abs(mesh.t - at).min() > ULP * np.abs(mesh.t).max():
@@ -238,7 +260,7 @@ def finish(problem: BVP, status: Status, loop: AdaptiveLoop, bc_tol: float, star
     out = loop.outcome
     assert out is not None
     if out.evaluation is None:
-        if problem.linear:
+        if problem.linear or out.message.startswith("rhs"):
             raise ValueError(f"{out.message}; expected finite coefficients and right-hand sides")
         mesh = Mesh(np.array(problem.domain), 2, problem.structure.orders)
         state = State.zeros(mesh, problem.structure.p)

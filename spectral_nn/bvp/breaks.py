@@ -11,30 +11,34 @@ from ..chebyshev.transform import values_to_coefficients
 from .problem import BVP
 
 SAMPLES = 8
-SMOOTH = 1e-9
-"""Chebyshev tails below this, relative to the function, count as resolved by `SAMPLES` points."""
+SUDDEN = 1e5
+"""A smooth function's tail falls by some 2^8 from one bisection to the next, by more than this only across a break."""
+SLOW = 0.1
+"""The tail of a kink falls by 2 with each bisection, and does so down to rounding."""
+ROUNDING = 2e-14
 
 
 def find_break(problem: BVP, fields: Any, params: np.ndarray, rhs: Any, interval: tuple[float, float]) -> float | None:
     """The point in the interval where coefficients or right-hand sides are not smooth, or None.
 
     ``fields(j, k, x)`` gives the present solution at points x. Of the two halves the rougher one is kept, until both
-    are smooth while the whole is not, or the interval is one rounding unit wide.
+    are smooth while the whole is not (a jump or a kink in the middle), or the interval is one rounding unit wide (a
+    jump), or a slowly falling tail has met rounding (a kink).
     """
     a, b = interval
-    width = b - a
-    whole = _roughness(problem, fields, params, rhs, a, b)
-    for _ in range(60):
+    whole, slow = _roughness(problem, fields, params, rhs, a, b), False
+    for _ in range(64):
         middle = 0.5 * (a + b)
         if not a < middle < b:
             return b
         left = _roughness(problem, fields, params, rhs, a, middle)
         right = _roughness(problem, fields, params, rhs, middle, b)
         rougher = max(left, right)
-        if rougher < SMOOTH:
-            # A smooth function's tail falls gradually from one bisection to the next, a broken one's at once.
-            sudden = whole > 1e3 * max(rougher, 1e-13) and (whole > 1e-5 or b - a < 1e-4 * width)
-            return middle if sudden else None
+        if whole > SUDDEN * max(rougher, ROUNDING):
+            return middle  # smooth halves of a broken whole
+        if rougher < ROUNDING:
+            return middle if whole < 10.0 * ROUNDING and slow else None
+        slow = rougher > SLOW * whole
         a, b = (a, middle) if left > right else (middle, b)
         whole = rougher
     return 0.5 * (a + b)

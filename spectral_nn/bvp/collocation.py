@@ -241,6 +241,15 @@ class GridSpace:
             return [0.0] * self.n_scalars
         return list(state[self.size - self.n_scalars :])
 
+    def describe(self, row: int) -> str:
+        """What a row of the matrix holds, in words."""
+        row -= self.n_left
+        for i, count in enumerate(self.counts):
+            if 0 <= row < count:
+                return f"equation {i + 1} at x = {self.nodes[count][row]:.6g}"
+            row -= count
+        return "a condition"
+
     def meta(self) -> dict[str, Any]:
         """What solvers may want to know, see `LinearSystem`."""
         equations = np.arange(self.n_left, self.n_left + sum(self.counts))

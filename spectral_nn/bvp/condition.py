@@ -11,6 +11,8 @@ from .resolve import Residuals, scales
 from .system import Evaluation, assemble, unpack
 
 ROUNDING = 4e-16
+TRIALS, SAFETY = 2, 2.0
+"""Random perturbations solved for, and the factor by which the worst one may be unlucky."""
 
 
 @dataclass
@@ -37,20 +39,19 @@ def amplification(ev: Evaluation, slot: Any, residual: Residuals | None) -> Ampl
     sizes = 1.0 + np.abs(ev.fields[mesh.slot[:-1]]).max(axis=1)
     equations = np.repeat(scales(ev).T, p, axis=1).reshape(E, mp) * step.row_scale
     condition = singularity = 0.0
-    for trial in range(2):
-        signs = np.ones((E, mp)) if trial == 0 else np.repeat(rng.choice([-1.0, 1.0], (E, mesh.m)), p, axis=1)
+    for _ in range(TRIALS):
         inner = np.zeros((E, mp + S), dtype=step.b.dtype)
+        signs = rng.choice([-1.0, 1.0], (E, mp))  # the residual changes sign from node to node, too
         inner[:, :mp] = signs * equations
         b = np.zeros_like(step.b)
         b[q : b.size - (S - q)] = inner.ravel()
         condition = max(condition, _size(factors.solve(b)[0], ev, S, sizes))
-        unit = np.zeros_like(b)
-        unit[:q], unit[b.size - (S - q) :] = rng.choice([-1.0, 1.0], q), rng.choice([-1.0, 1.0], S - q)
         inner[:, :mp] = signs
-        unit[q : b.size - (S - q)] = inner.ravel()
-        singularity = max(singularity, _size(factors.solve(unit)[0], ev, S, np.ones(mesh.m)))
-    # Between the nodes the residual changes sign about p times in an element, so that it acts as a random one would.
-    reached = (ROUNDING + (residual.worst if residual is not None else np.nan)) / np.sqrt(p)
+        b[q : b.size - (S - q)] = inner.ravel()
+        b[:q], b[b.size - (S - q) :] = rng.choice([-1.0, 1.0], q), rng.choice([-1.0, 1.0], S - q)
+        singularity = max(singularity, _size(factors.solve(b)[0], ev, S, np.ones(mesh.m)))
+    condition *= SAFETY
+    reached = ROUNDING + (residual.worst if residual is not None else np.nan)
     return Amplification(condition, condition * reached, singularity)
 
 

@@ -168,14 +168,17 @@ def end_conditions(spec: Any, name: str, n_unknowns: int, orders: Sequence[int])
 
 def call_with_params(function: Callable, args: Sequence[Any], params: dict[str, Any], name: str) -> Any:
     """Call with the unknowns, and with those scalar parameters that the signature names."""
-    if not params:
-        wanted: dict[str, Any] = {}
-    else:
+    wanted: dict[str, Any] = {}
+    if params:
         accepted = inspect.signature(function).parameters
         every = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
         wanted = {k: v for k, v in params.items() if every or k in accepted}
     try:
         return function(*args, **wanted)
+    except ValueError as error:
+        if "truth value" in str(error):
+            raise ValueError(f"{name}: branches on x or an unknown; use np.where(condition, a, b)") from None
+        raise
     except TypeError as error:
         if "positional argument" in str(error):
             raise TypeError(f"{name}: expected a callable of {len(args)} arguments: {error}") from None

@@ -238,6 +238,8 @@ class Expression:
         if func in (np.real, np.imag):
             return getattr(self, func.__name__)
         advice = {np.sum: "u.sum() (the integral over the domain)", np.cumsum: "u.cumsum()", np.diff: "u.diff()",
+                  np.vstack: "a list of expressions", np.stack: "a list of expressions",
+                  np.concatenate: "a list of expressions", np.hstack: "a list of expressions",
                   np.gradient: "u.diff()"}.get(func, "arithmetic and elementwise functions")  # fmt: skip
         raise TypeError(f"op: np.{func.__name__} does not apply to an unknown; use {advice}")
 
@@ -246,6 +248,15 @@ class Expression:
 
     def __float__(self):
         raise TypeError("op: an unknown is not a number; use NumPy's functions (np.sin), not math's (math.sin)")
+
+    def __eq__(self, other):
+        raise TypeError("op: equations are written as op = rhs: return u.diff(2) - u (and give rhs=), not u.diff(2) == u")
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getitem__(self, index):
+        raise TypeError("op: an unknown has no components; take several unknowns as arguments, op(x, u, v), or give "
+                        "unknowns=m; spectral_nn.integrate.solve_bvp takes SciPy's fun(x, y)")  # fmt: skip
 
     def __iter__(self):
         raise TypeError("op: an unknown cannot be iterated over; with several unknowns take them as arguments, "

@@ -20,6 +20,8 @@ from .system import Evaluation, NonFinite, assemble, evaluate, same_scaling, unp
 
 SMALLEST_DAMPING = 1e-6
 """Chebfun's lambdaMin: a step cut this short goes nowhere."""
+STAGNANT = 1e-10
+"""Steps this small that no longer shrink are rounding."""
 FLOOR = 1e-4
 """An unknown is measured against its own size, but not below this fraction of the largest unknown."""
 
@@ -107,6 +109,9 @@ def newton(problem: BVP, state: State, rhs: Any, dtype: Any, slot: Any, *, tol: 
             return out
         previous = (size, correction, factor)
         now = out.evaluation = trial
+        if factor == 1.0 and contraction > 0.5 and size < STAGNANT:
+            out.converged, out.reason = True, "converged"  # rounding: the residual will tell how good it is
+            break
         if factor == 1.0 and contraction < 0.5 and contraction * size <= tol and contraction**2 * size <= 0.1 * tol:
             # The simplified correction is the next step to first order: it is below tol, so the state is good.
             out.converged, out.reason = True, "converged"

@@ -285,6 +285,9 @@ def rhs_values(rhs: Any, x: np.ndarray, m: int) -> list[Any]:
     out: list[Any] = []
     for part in parts:
         value = part(x) if callable(part) else part
+        if not is_number(value) and not callable(part) and np.shape(part) != x.shape:
+            raise TypeError(f"rhs: expected a number or a callable of x, got {type(part).__name__}; wrap values as "
+                            "lambda s: np.interp(s, x, values)")  # fmt: skip
         if not is_number(value):
             value = np.asarray(value)
             if value.dtype.kind not in "bifc":
@@ -310,6 +313,8 @@ def _free_constants(incidence: np.ndarray) -> int:
 
 def _check_domain(domain: Any) -> tuple[float, float]:
     try:
+        if isinstance(domain, str):
+            raise TypeError
         a, b = (float(v) for v in domain)
     except (TypeError, ValueError):
         raise ValueError(f"domain: expected a pair of numbers (a, b), got {domain!r:.60}") from None

@@ -100,7 +100,7 @@ def solve(problem: BVP, *, rhs: Any = None, guess: Any = None, tol: float = 1e-1
 
         result = solve_ultraspherical_problem(problem, **options)
     elif method == "collocation":
-        from .collocation import solve_collocation
+        from .collocation_solve import solve_collocation
 
         result = solve_collocation(problem, guess=guess, max_iter=max_iter, damping=damping, callback=watch, **options)
     else:

@@ -233,4 +233,6 @@ def _pure(expr: Expression, what: str) -> tuple[int, int]:
 
 def is_number(value: Any) -> bool:
     """Whether the value is a plain number (NumPy scalars and 0-d arrays included)."""
+    if type(value) in (float, int, complex):  # the common case: the abstract class costs a microsecond
+        return True
     return isinstance(value, numbers.Number) or (isinstance(value, np.ndarray | np.generic) and value.ndim == 0)
