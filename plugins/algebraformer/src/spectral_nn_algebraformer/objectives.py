@@ -228,12 +228,50 @@ class SpdObjective(Objective):
         return [(answers[-1] - x).square().sum(1) / x.square().sum(1)]
 
 
+class StartObjective(Objective):
+    """For learned starts of l_p problems: how far ‖Ax - b‖_p is above its minimum, relative, after every round.
+
+    `rhs` is not used; problems are Gaussian, with 2n rows, and outliers in a third of them.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        self._kept: dict[tuple[str, int, int, int], Batch] = {}
+
+    def batch(self, split: str, start: int, count: int, n: int) -> Batch:
+        samples = self.recipe.data.samples
+        if split == "train" and samples:
+            start %= max(samples - samples % count, count)
+        key = (split, start, count, n)
+        if key not in self._kept:
+            made = self._make(*key)
+            if not samples:
+                return made
+            self._kept[key] = made  # the minima are what costs: worth keeping for the next round
+        return self._kept[key]
+
+    def _make(self, split: str, start: int, count: int, n: int) -> Batch:
+        A, b, p, best = spd.lp_problems(self.recipe.seed, split, start, count, n, self.recipe.data.p)
+        parts = {"A": A, "b": b, "p": p, "log_best": np.log(best)}
+        return {k: torch.from_numpy(v.astype(np.float32)) for k, v in parts.items()}
+
+    def stages(self, network: nn.Module, batch: Batch, loops: int) -> list[Tensor]:
+        A, b, p = batch["A"], batch["b"], batch["p"]
+        with torch.autocast(A.device.type, enabled=False):
+            points = network(A, b, p)
+            r = (torch.einsum("bmn,kbn->kbm", A, points) - b).abs()
+            top = r.amax(-1)
+            log_norm = torch.log(top) + torch.log(((r / top[..., None]) ** p[:, None]).sum(-1)) / p
+        return list((log_norm[1:] - batch["log_best"]).clamp_min(0.0))
+
+
 OBJECTIVES: dict[str, type[Objective]] = {
     "operator": OperatorObjective,
     "iterate": IterateObjective,
     "solution": SolutionObjective,
     "noise": NoiseObjective,
     "spd": SpdObjective,
+    "start": StartObjective,
 }
 
 

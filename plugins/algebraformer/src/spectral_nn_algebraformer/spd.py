@@ -41,6 +41,30 @@ def systems(
     return A, (A @ x[..., None])[..., 0], x
 
 
+def lp_problems(
+    seed: int, split: str, start: int, count: int, n: int, p: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Problems min ‖Ax - b‖_p: A (B, 2n, n), b (B, 2n), p (B,), and the minima (B,), by `minimize_lp`.
+
+    A and b are standard normal; in a third of the problems a tenth of b is ten times larger.
+    """
+    from spectral_nn import minimize_lp
+
+    A, b = np.empty((count, 2 * n, n)), np.empty((count, 2 * n))
+    exponents, best = np.empty(count), np.empty(count)
+    for i in range(count):
+        key = stream_key(seed, split, start + i)
+        key[0] |= np.uint64(_SPD_BIT)
+        rng = np.random.Generator(np.random.Philox(key=key))
+        A[i], b[i] = rng.standard_normal((2 * n, n)), rng.standard_normal(2 * n)
+        if rng.random() < 1 / 3:
+            b[i] *= np.where(rng.random(2 * n) < 0.1, 10.0, 1.0)
+        b[i] /= np.abs(b[i]).max()
+        exponents[i] = p[int(rng.integers(len(p)))]
+        best[i] = minimize_lp(A[i], b[i], float(exponents[i]), tol=1e-7).fun
+    return A, b, exponents, best
+
+
 def normalize(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A over an upper bound of its largest eigenvalue, and the bound (B,): ‖A²‖_F^(1/2), which is tight for n small."""
     square = A @ A

@@ -18,6 +18,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "recurrent": ("recurrent", "Recurrent", "RecurrentConfig"),
     "flattened": ("flattened", "Flattened", "FlattenedConfig"),
     "denoiser": ("denoiser", "Denoiser", "DenoiserConfig"),
+    "reweighting": ("reweighting", "Reweighting", "ReweightingConfig"),
     "linear_transformer": ("linear_transformer", "LinearTransformer", "LinearTransformerConfig"),
 }
 
