@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +58,8 @@ def check_linear_solver(
         Seed of the test systems.
     matrix : callable, optional
         ``matrix(n, dtype, rng)`` makes the dense test matrices, for a solver that takes only special ones;
-        by default they are random and diagonally dominant (and symmetric where the traits ask for it).
+        by default they are random and diagonally dominant (and symmetric where the traits ask for it). An
+        approximate solver may refuse them by ValueError; if it refuses all, a UserWarning asks for `matrix`.
 
     Raises
     ------
@@ -95,16 +97,30 @@ def linear_solver_issues(
         return _matrix("dense", n, dtype, traits.needs_spd, rng)
 
     make = matrix or usual
-    for case in _cases(traits, size, seed(rng), make):
-        for check in (_solves, _keeps_its_input, _repeats, _scales, _keeps_states_apart):
-            issues += _run(check, solver, case)
+    cases: list[tuple[_Case, tuple[Check, ...]]] = [
+        (case, CHECKS) for case in _cases(traits, size, seed(rng), make)
+    ]
     if traits.batched:
-        for case in _batches(traits, size, seed(rng), make):
-            issues += _run(_solves_batches, solver, case)
+        cases += [(case, (_solves_batches,)) for case in _batches(traits, size, seed(rng), make)]
+    refusals = []
+    for case, checks in cases:
+        refusal = _refusal(solver, case)
+        refusals += [refusal] if refusal else []
+        for check in () if refusal else checks:
+            issues += _run(check, solver, case)
     if "dense" in traits.structures:
         dense = next(_cases(traits, size, seed(rng), make))
-        for check in (_owns_up_to_singular, _is_certified, *([_takes_noise] if traits.noise else [])):
+        for check in (_owns_up_to_singular, _is_certified):
             issues += _run(check, solver, dense)
+        if traits.noise and not refusals:
+            issues += _run(_takes_noise, solver, dense)
+    if len(refusals) == len(cases):
+        warnings.warn(
+            f"{solver.name} refused every test system, so that little was checked ({refusals[0]}); "
+            "pass matrix= with a function that makes matrices it takes",
+            UserWarning,
+            stacklevel=3,
+        )
     return issues
 
 
@@ -115,6 +131,9 @@ class _Case:
     other: Any  # a second matrix of the kind
     b: np.ndarray
     many: np.ndarray
+
+
+Check = Callable[[Any, _Case], Iterator[str]]
 
 
 def _cases(traits: Traits, n: int, rng: np.random.Generator, make: Make) -> Iterator[_Case]:
@@ -180,7 +199,21 @@ def _random(shape: tuple[int, ...], dtype: str, rng: np.random.Generator) -> np.
     return values + 1j * rng.uniform(-1, 1, shape) if dtype == "complex128" else values
 
 
-def _run(check: Callable[[Any, _Case], Iterator[str]], solver: Any, case: _Case) -> list[str]:
+def _refusal(solver: Any, case: _Case) -> str:
+    """What an approximate solver says to a matrix that is not of its kind; it may, by ValueError from
+    factor."""
+    if solver.traits.exact:
+        return ""
+    try:
+        solver.factor(case.A)
+    except ValueError as error:  # LinAlgError is one too, but the kit's matrices are far from singular
+        return "" if isinstance(error, np.linalg.LinAlgError) else str(error)
+    except Exception:
+        return ""  # the checks will meet it again and report it
+    return ""
+
+
+def _run(check: Check, solver: Any, case: _Case) -> list[str]:
     try:
         return [f"{case.label}: {issue}" for issue in check(solver, case)]
     except Exception as error:  # a breach too: the kit's systems are all solvable
@@ -318,6 +351,9 @@ def _takes_noise(solver: Any, case: _Case) -> Iterator[str]:
     size = np.abs(np.linalg.solve(case.A, case.b)).max()
     if not np.abs(answer.x).max() < 100 * size:
         yield "with noise=1e-3 x is 100 times larger than the solution without noise"
+
+
+CHECKS: tuple[Check, ...] = (_solves, _keeps_its_input, _repeats, _scales, _keeps_states_apart)
 
 
 def _error(A: Any, x: np.ndarray, b: np.ndarray) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -172,6 +173,33 @@ def test_missing_requirements_are_said_and_nothing_is_run() -> None:
     traits = Traits(summary="x", requires=("no_such_module",))
     needy = type("Needy", (Base,), {"traits": traits, "factor": None})()
     assert linear_solver_issues(needy) == ["traits.requires: no_such_module not installed; nothing was run"]
+
+
+def test_a_specialist_may_refuse_and_is_checked_on_its_own_matrices() -> None:
+    class Circulant(Base):
+        traits = Traits(summary="circulant matrices by FFT, to six digits")
+
+        def factor(self, A: Any) -> Any:
+            A = matrix_of(A)
+            if not np.allclose(np.roll(A, (1, 1), (0, 1)), A):
+                raise ValueError("A is not circulant")
+            return np.fft.fft(A[:, 0]), np.iscomplexobj(A)
+
+        def solve(self, state: Any, b: np.ndarray) -> Any:
+            spectrum, is_complex = state
+            x = np.fft.ifft(np.fft.fft(b, axis=0) / spectrum.reshape(-1, *[1] * (b.ndim - 1)), axis=0)
+            return LinearSolution((x if is_complex else x.real) * (1 + 1e-7))
+
+    def circulant(n: int, dtype: str, rng: np.random.Generator) -> np.ndarray:
+        column = rng.uniform(-1, 1, n).astype(dtype) / n
+        column[0] += 3
+        return np.array([np.roll(column, k) for k in range(n)]).T
+
+    with pytest.warns(UserWarning, match=r"refused every test system.*A is not circulant.*pass matrix="):
+        check_linear_solver(Circulant())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_linear_solver(Circulant(), matrix=circulant)
 
 
 def test_sizes_are_respected() -> None:
