@@ -16,7 +16,7 @@ from ..chebyshev.grid import Array, from_reference
 EPS = float(np.finfo(float).eps)
 # The band is as wide as the coefficients are long: beyond this, O(n) is a promise that helps nobody.
 LONGEST_COEFFICIENT = 2000
-MAX_RHS_DEGREE = 2**20
+MAX_RHS_DEGREE = 2**21
 # Where the residual is looked at: no pattern that a function could share.
 PROBES = np.random.default_rng(7).uniform(-1.0, 1.0, 40)
 

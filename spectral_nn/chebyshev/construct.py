@@ -14,6 +14,10 @@ EPS = float(np.finfo(float).eps)
 MAX_DEGREE = 2**16
 # Grids grow as 2^k + 1 points of the second kind, so that the smallest shows a plateau to `chop`.
 FIRST_DEGREE = 16
+# Rounding of x is believed as the reason why coefficients do not decay only up to this level.
+COARSEST = 1e-9
+# From this length on Numba's start-up is worth it.
+KERNEL_FROM = 2000
 # Off-grid points of the last check: irrational, so that no symmetry or period of f hides behind them.
 PROBES = np.array([-0.357998918959666, 0.036785641195074, 0.8012367019])
 
@@ -47,16 +51,20 @@ def _one_piece(
 ) -> tuple[Array, float]:
     degree = FIRST_DEGREE
     while True:
-        values = _sample(f, domain, points(degree + 1, 2))
+        t = points(degree + 1, 2)
+        values = _sample(f, domain, t)
         seen = max(float(np.abs(values).max()), scale)
-        c = values_to_coefficients(values, 2)
         if seen == 0.0:
-            keep = 1
+            c, keep = np.zeros(1), 1
         else:
+            c = values_to_coefficients(values, 2)
             # a piece small beside the others is resolved relative to them, not to itself
             own = float(np.abs(c).max())
-            keep = chop(c, min(max(tol * seen / own, tol), 0.5)) if own > tol * seen else 1
-        if keep < c.size and _agrees(f, domain, c[:keep], tol, seen):
+            relative = max(tol * seen / own, tol) if own > 0 else 1.0
+            keep = chop(c, relative) if relative < 0.5 else 1
+            if keep == c.size:
+                keep = chop(c, max(relative, min(_rounding(values, t, domain) / own, COARSEST)))
+        if keep < c.size and _agrees(f, domain, c[:keep], tol, seen) or seen == 0.0:
             return c[:keep], seen
         degree *= 2
         if degree > max_degree:
@@ -64,6 +72,17 @@ def _one_piece(
                 f"f is not resolved by degree {degree // 2} on [{domain[0]:g}, {domain[1]:g}]: "
                 "give its kinks and jumps as breakpoints=, or loosen tol="
             )
+
+
+def _rounding(values: Array, t: Array, domain: tuple[float, float]) -> float:
+    """What rounding of x makes of a steep function: eps |x| |f'|, from differences in the middle of the grid.
+
+    cos(1e6 x) is known to 1e-10 only, and its coefficients never fall below that.
+    """
+    quarter = t.size // 4
+    inner = slice(quarter, t.size - quarter)
+    slope = np.abs(np.diff(values[inner])).max() / (t[quarter + 1] - t[quarter])
+    return float(EPS * slope * 2 * max(abs(domain[0]), abs(domain[1])) / (domain[1] - domain[0]))
 
 
 def _sample(f: Callable[[Array], ArrayLike], domain: tuple[float, float], t: Array) -> Array:
@@ -87,5 +106,16 @@ def _agrees(
     f: Callable[[Array], ArrayLike], domain: tuple[float, float], c: Array, tol: float, scale: float
 ) -> bool:
     """A plateau can be aliasing: compare with f between the points."""
-    error = np.abs(np.polynomial.chebyshev.chebval(PROBES, c) - _sample(f, domain, PROBES)).max()
+    error = np.abs(_values(c) - _sample(f, domain, PROBES)).max()
     return bool(error <= max(np.sqrt(tol), 1e3 * tol) * scale)
+
+
+def _values(c: Array) -> Array:
+    """Values at the probes."""
+    if c.size < KERNEL_FROM:
+        return np.cos(np.multiply.outer(np.arccos(PROBES), np.arange(c.size))) @ c
+    from .kernels import clenshaw
+
+    out = np.empty(PROBES.size, c.dtype)
+    clenshaw(np.array([-1.0, 1.0]), np.ascontiguousarray(c), np.array([0, c.size]), PROBES, out)
+    return out

@@ -6,6 +6,7 @@ extrema of T_{n-1} (end points included).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -42,7 +43,7 @@ def points(n: int, kind: int = 1, domain: tuple[float, float] = (-1.0, 1.0)) -> 
     >>> grid.points(3, kind=2, domain=(0, 1))
     array([0. , 0.5, 1. ])
     """
-    x = _reference(check_size(n), check_kind(kind))[0]
+    x = _kept(_points, check_size(n), check_kind(kind))
     return x if tuple(domain) == (-1.0, 1.0) else from_reference(x, domain)
 
 
@@ -60,7 +61,7 @@ def barycentric_weights(n: int, kind: int = 1) -> Array:
 
     Source: Berrut & Trefethen, Barycentric Lagrange interpolation, SIAM Review 46 (2004), eqs (5.3), (5.4).
     """
-    return _reference(check_size(n), check_kind(kind))[1]
+    return _kept(_barycentric_weights, check_size(n), check_kind(kind))
 
 
 def quadrature_weights(n: int, kind: int = 1, domain: tuple[float, float] = (-1.0, 1.0)) -> Array:
@@ -78,7 +79,7 @@ def quadrature_weights(n: int, kind: int = 1, domain: tuple[float, float] = (-1.
     >>> bool(abs(w @ np.exp(x) - (np.e - 1 / np.e)) < 1e-14)
     True
     """
-    w = _reference(check_size(n), check_kind(kind))[2]
+    w = _kept(_weights, check_size(n), check_kind(kind))
     return w if tuple(domain) == (-1.0, 1.0) else 0.5 * (domain[1] - domain[0]) * w
 
 
@@ -114,29 +115,33 @@ def read_only(*arrays: Array) -> None:
         a.flags.writeable = False
 
 
-def _reference(n: int, kind: int) -> tuple[Array, Array, Array]:
-    return _cached_reference(n, kind) if n <= CACHE_UP_TO else _build_reference(n, kind)
+def _kept(build: Callable[[int, int], Array], n: int, kind: int) -> Array:
+    return _cached(build, n, kind) if n <= CACHE_UP_TO else build(n, kind)
 
 
-def _build_reference(n: int, kind: int) -> tuple[Array, Array, Array]:
-    j = np.arange(n)
+@lru_cache(maxsize=512)
+def _cached(build: Callable[[int, int], Array], n: int, kind: int) -> Array:
+    out = build(n, kind)
+    read_only(out)
+    return out
+
+
+def _points(n: int, kind: int) -> Array:
     # sin of a centred angle: exactly odd about the middle, and full relative accuracy there
+    return np.sin(np.pi * (2 * np.arange(n) - n + 1) / (2 * n if kind == 1 else 2 * max(n - 1, 1)))
+
+
+def _barycentric_weights(n: int, kind: int) -> Array:
+    if n == 1:
+        return np.ones(1)
+    j = np.arange(n)
     if kind == 1:
-        x = np.sin(np.pi * (2 * j - n + 1) / (2 * n))
-        bary = np.sin(np.pi * (2 * np.minimum(j, n - 1 - j) + 1) / (2 * n))
+        w = np.sin(np.pi * (2 * np.minimum(j, n - 1 - j) + 1) / (2 * n))
     else:
-        x = np.sin(np.pi * (2 * j - n + 1) / (2 * max(n - 1, 1)))
-        bary = np.ones(n)
-        bary[[0, -1]] = 0.5 if n > 1 else 1.0
-    if n > 1:
-        bary[n - 2 :: -2] *= -1.0
-        bary /= np.abs(bary).max()
-    weights = _weights(n, kind)
-    read_only(x, bary, weights)
-    return x, bary, weights
-
-
-_cached_reference = lru_cache(maxsize=256)(_build_reference)
+        w = np.ones(n)
+        w[[0, -1]] = 0.5
+    w[n - 2 :: -2] *= -1.0
+    return w / np.abs(w).max()
 
 
 def _weights(n: int, kind: int) -> Array:
