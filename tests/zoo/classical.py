@@ -97,7 +97,7 @@ def painleve() -> Problem:
         first_order=second_order(lambda x, u, d: u**2 - x, (0, 10), 0, sqrt(10)),
         guess=lambda x: np.sqrt(np.abs(x)),
         tags=tags("classical nonlinear scalar smooth multiple"),
-        note="two solutions, u'(0) = 0.92437 and -3.26; the guess sqrt(x) is near the first",
+        note="two solutions, u'(0) = 0.924375 and -3.791991; the guess sqrt(x) is near the first",
     )
 
 

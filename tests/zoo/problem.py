@@ -36,7 +36,7 @@ class FirstOrder:
     nodes: int = 11
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """One boundary value problem and how its answer is known.
 
