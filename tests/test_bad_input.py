@@ -143,6 +143,11 @@ ERRORS: dict[str, tuple[dict[str, Any], Any, list[str]]] = {
         ValueError,
         ["rhs", "2", "3"],
     ),
+    "rhs_nan_nonlinear": (
+        good(op=lambda x, u: u.diff(2) + u**2, rhs=lambda x: np.where(x > 0.5, np.nan, 1.0)),
+        ValueError,
+        ["rhs", "finite", "x ="],
+    ),
     "rhs_wrong_shape": (good(rhs=lambda x: np.ones(3)), ValueError, ["rhs", "shape", "(3,)"]),
     "rhs_nan": (good(rhs=lambda x: np.where(x < 0.5, np.nan, 1.0)), ValueError, ["rhs", "finite", "x ="]),
     "params_not_a_dict": (good(params=[1.0]), TypeError, ["params", "dict", "list"]),
