@@ -104,7 +104,7 @@ class Application:
             return _subset(answer, items)
         key = items.tobytes()
         if key not in self._parts:
-            part = replace(self.system, A=self.system.A[items])
+            part = replace(self.system, A=self.system.A[items], b=None)
             noise = self.noise[items] if np.ndim(self.noise) else self.noise
             self._parts = {
                 key: self._factor(part, noise)

@@ -30,6 +30,8 @@ REFINEMENT_GAIN = 2.0
 MAX_REFINEMENTS = 20
 #: Flexible GMRES steps; a preconditioner that needs more is not worth waiting for.
 MAX_FGMRES = 60
+#: Numbers that its bases may hold together (256 MB); larger batches are taken in parts.
+MAX_BASIS = 2**25
 #: Residual over its expectation under the stated noise, above which an answer does not fit the data. A
 #: posterior mean has about 1; a factor for what a solver does not resolve, and no more.
 MAX_DISCREPANCY = 10.0
@@ -250,24 +252,30 @@ class Certified:
             active = active[(after > rtol) & (after * REFINEMENT_GAIN <= before)]
         active = work.pending(rtol)
         active = active[np.isfinite(work.omega[active])]
-        # A direct solver that does not refine is beaten by its own rounding: no basis is larger than the
-        # problem.
-        limit = min(work.b.shape[1], 2 if self.solver.traits.exact else MAX_FGMRES)
-        if not active.size or limit < 1:
-            return
+        # A direct solver that does not refine is beaten by its own rounding, which a basis does not cure.
+        steps = min(work.b.shape[1], 2 if self.solver.traits.exact else MAX_FGMRES)
+        each = 2 * (steps + 1) * work.b.shape[1]
+        if each > MAX_BASIS:  # one huge system: a shorter basis
+            steps, each = max(1, MAX_BASIS // (2 * work.b.shape[1]) - 1), MAX_BASIS
+        for start in range(0, len(active), MAX_BASIS // each):
+            self._flexible_gmres(work, active[start : start + MAX_BASIS // each], correct, rows, rtol, steps)
+
+    def _flexible_gmres(
+        self, work: Answers, active: np.ndarray, correct: Any, rows: Items, rtol: float, steps: int
+    ) -> None:
         truth = self.truth
         scale = truth.row_scale(rows.of(active))
         scale = np.ones((1, 1)) if scale is None else scale
         R = work.R[active] * scale
         size = np.abs(R).max(axis=1, keepdims=True)
-        D, steps, _ = fgmres(
+        D, taken, _ = fgmres(
             lambda V: truth.product(V, rows.of(active)) * scale,
             lambda V: correct(V / scale, active),
             R / np.where(size > 0, size, 1.0),
             0.3 * rtol / np.maximum(work.omega[active], rtol),
-            limit,
+            steps,
         )
-        work.refinements[active] += steps
+        work.refinements[active] += taken
         work.try_correction(active, D * size, rtol)
 
     def _judge_noise(self, work: Answers, raw: LinearSolution) -> None:

@@ -58,7 +58,8 @@ class TrueResidual:
     def product(self, X: np.ndarray, items: np.ndarray | slice = slice(None)) -> np.ndarray:
         """A_i x_i for the rows of X, which belong to `items`."""
         if self.is_batch:
-            return np.matmul(self.A[items], X[:, :, None])[:, :, 0]
+            A = self.A if len(X) == len(self.A) else self.A[items]  # items are sorted: all, without a copy
+            return np.matmul(A, X[:, :, None])[:, :, 0]
         if len(X) == 1:
             return np.asarray(self.A @ X[0]).reshape(1, -1)
         if self.structure in ("dense", "sparse", "banded"):

@@ -243,6 +243,20 @@ def test_only_the_failing_items_of_a_batch_are_treated() -> None:
     assert not answer.success and answer.status is N_
 
 
+def test_flexible_gmres_takes_large_batches_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(10)
+    A = np.array([with_condition(rng, 10, 50.0) for _ in range(9)])
+    b = random_array(rng, 9, 10)
+    solver = Approximate(3.0, batched=True)
+    whole = solve_linear(A, b, solver, fallback=False)
+    monkeypatch.setattr("spectral_nn.linear.certify.MAX_BASIS", 4 * 2 * 11 * 10)
+    parts = solve_linear(A, b, solver, fallback=False)
+    assert whole.success and parts.success
+    np.testing.assert_allclose(parts.x, whole.x, rtol=1e-8)
+    monkeypatch.setattr("spectral_nn.linear.certify.MAX_BASIS", 60)  # less than one basis: a short one
+    assert not solve_linear(A[0], b[0], solver, fallback=False).success
+
+
 @pytest.mark.parametrize("batched", [True, False])
 def test_a_batch_is_refined_per_item(batched: bool) -> None:
     rng = np.random.default_rng(5)
