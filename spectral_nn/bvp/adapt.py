@@ -145,6 +145,9 @@ def first_mesh(problem: BVP, guess: Any, nodes: int, elements: int = 0) -> Mesh:
     a, b = problem.domain
     if isinstance(guess, BVPResult) and guess.domain == problem.domain and guess.state is not None:
         t = np.unique(np.concatenate([guess.mesh, problem.breakpoints]))
+        if guess.state.mesh.p > nodes:  # a result of collocation: one element of high degree
+            parts = int(np.ceil(2 * guess.state.mesh.p / nodes))
+            t = np.unique(np.concatenate([np.linspace(c, d, parts + 1) for c, d in zip(t[:-1], t[1:], strict=True)]))
         return Mesh(t, nodes, problem.structure.orders)
     ends = np.array([a, *problem.breakpoints, b])
     elements = elements or FIRST_ELEMENTS[problem.linear]
@@ -175,14 +178,15 @@ class AdaptiveLoop:
         """Refine until the residual is within tol; returns why it ended."""
         problem, dtype = self.problem, state.W.dtype
         self.forget()
-        target, first = self.tol, self.iterations
+        target, first, again = self.tol, self.iterations, None
         for _ in range(MAX_LEVELS):
             accuracy = max(min(1e-2 * self.tol, 1e-10), FINEST) if tight else LOOSE
             left = min(self.max_iter - self.iterations, ATTEMPT - (self.iterations - first))
             if left <= 0 and not problem.linear:
                 return Status.ITERATION_LIMIT
             out = newton(problem, state, self.rhs, dtype, self.slot, tol=accuracy, max_iter=max(1, left), damping=self.damping,
-                         boldest=boldest, callback=self.callback, done=self.iterations)  # fmt: skip
+                         boldest=boldest, callback=self.callback, done=self.iterations, start=again)  # fmt: skip
+            again = None
             self.iterations += len(out.records)
             self.records += out.records
             if out.evaluation is not None or self.outcome is None:
@@ -192,7 +196,7 @@ class AdaptiveLoop:
             r = self.residual = residuals(out.evaluation, self.rhs)
             state = out.evaluation.state
             if not tight and not problem.linear and r.worst < LOOSE_UNTIL:
-                tight = True  # judge the mesh only when Newton's own error is out of the way
+                tight, again = True, out.evaluation  # judge a mesh only when Newton's own error is out of the way
                 continue
             self.worst.append(r.worst)
             if r.worst <= target and self.scan:
@@ -202,7 +206,7 @@ class AdaptiveLoop:
                     state = self._move(state, found)
                     continue
             if r.worst <= target:
-                self.amplified = amplification(out.evaluation, self.slot, r)
+                self.amplified = amplification(out, r)
                 error = self.amplified.error
                 if not AMPLE * self.tol < error < np.inf or target <= BEST:
                     return Status.SOLVED
@@ -269,7 +273,7 @@ def finish(problem: BVP, status: Status, loop: AdaptiveLoop, bc_tol: float, star
     ev = out.evaluation
     bc = condition_residual(ev, problem)
     if not np.isfinite(loop.amplified.condition) and status in (Status.SOLVED, Status.ROUNDING, Status.NOT_RESOLVED):
-        loop.amplified = amplification(ev, loop.slot, loop.residual)
+        loop.amplified = amplification(out, loop.residual)
     if loop.amplified.singularity > SINGULAR:
         status = Status.SINGULAR
     elif status is Status.SOLVED and not bc <= bc_tol:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
+from .newton import NewtonOutcome
 from .resolve import Residuals, scales
-from .system import Evaluation, assemble, unpack
+from .system import Evaluation, unpack
 
 ROUNDING = 4e-16
 TRIALS, SAFETY = 2, 2.0
@@ -28,10 +27,9 @@ class Amplification:
     singularity: float = float("nan")
 
 
-def amplification(ev: Evaluation, slot: Any, residual: Residuals | None) -> Amplification:
-    """Solve the linearized problem for perturbed right-hand sides and see how far the solution moves."""
-    step = assemble(ev)
-    factors = slot.factor(step.A)
+def amplification(out: NewtonOutcome, residual: Residuals | None) -> Amplification:
+    """Solve the last linearized problem for perturbed right-hand sides and see how far the solution moves."""
+    ev, (step, factors) = out.evaluation, out.kept
     mesh = ev.state.mesh
     E, mp, p = mesh.E, mesh.m * mesh.p, mesh.p
     q, S = step.q, step.S

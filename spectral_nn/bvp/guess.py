@@ -162,14 +162,16 @@ def _meet_conditions(problem: BVP, state: State) -> None:
 
     mesh = state.mesh
     m = problem.structure.n_unknowns
-    degree = [int(mesh.orders[j]) + 1 for j in range(m)]
-    a, b = problem.domain
-    width = np.cumsum([0, *degree])
-    basis = [[ChebSeries((a, b), [np.eye(degree[j])[i]]) for i in range(degree[j])] for j in range(m)]
     fields = state.fields()
     with np.errstate(all="ignore"):
         around = Surroundings(mesh.x, mesh.weights, lambda j, k: fields[mesh.slot[j] + k], state.at, state.lam)
         conditions = problem.conditions(around)
+    if not any(c.value for c in conditions):
+        return
+    degree = [int(mesh.orders[j]) + 1 for j in range(m)]
+    a, b = problem.domain
+    width = np.cumsum([0, *degree])
+    basis = [[ChebSeries((a, b), [np.eye(degree[j])[i]]) for i in range(degree[j])] for j in range(m)]
     rows, values = [], []
     for c in conditions:
         row = np.zeros(width[-1], dtype=state.W.dtype)

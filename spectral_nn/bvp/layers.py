@@ -29,29 +29,27 @@ def with_layers(problem: BVP, state: State, rhs: Any) -> Mesh:
     a, b = mesh.t[0], mesh.t[-1]
     inset = 1e-7 * (b - a)
     x = np.array([a + inset, b - inset])
-    fields = [[state.at(j, k, e) for e in (a, b)] for j in range(mesh.m) for k in range(int(mesh.orders[j]) + 1)]
-    values = np.array(fields)
+    values = np.zeros((int(mesh.slot[-1]), 2)) if problem.linear else state.fields()[:, [0, -1]]
     with np.errstate(all="ignore"):
         lin = problem.trace(x, lambda j, k: values[mesh.slot[j] + k], state.lam, rhs)
     added: list[float] = []
     for end, h in ((0, mesh.t[1] - a), (1, b - mesh.t[-2])):
-        for rate in _decay_rates(lin, mesh, end):
-            if rate * h > FAST:
-                offsets = OFFSETS / rate
-                offsets = offsets[offsets < 0.5 * h]
-                added += list(a + offsets) if end == 0 else list(b - offsets)
+        for rate in _decay_rates(lin, mesh, end, FAST / h):
+            offsets = OFFSETS / rate
+            offsets = offsets[offsets < 0.5 * h]
+            added += list(a + offsets) if end == 0 else list(b - offsets)
     if not added:
         return mesh
     t = np.unique(np.concatenate([mesh.t, added]))
     return Mesh(t[np.concatenate([[True], np.diff(t) > 1e-14 * np.abs(t[1:])])], mesh.p, mesh.orders)
 
 
-def _decay_rates(lin: Any, mesh: Mesh, end: int) -> list[float]:
-    """Rates at which solutions of the frozen system decay from the end into the domain, apart from each other."""
+def _decay_rates(lin: Any, mesh: Mesh, end: int, least: float) -> list[float]:
+    """Rates above ``least`` at which solutions of the frozen system decay from the end inwards, apart from each other."""
     m, D = mesh.m, mesh.D
     L, C = np.zeros((m, m), complex), np.zeros((m, D), complex)
     for i, j, k, value in lin.entries:
-        v = np.broadcast_to(value, 2)[end]
+        v = value if np.ndim(value) == 0 else value[end]
         if k == mesh.orders[j]:
             L[i, j] += v
         else:
@@ -69,10 +67,11 @@ def _decay_rates(lin: Any, mesh: Mesh, end: int) -> list[float]:
                 M[mesh.zoff[j] + k, mesh.zoff[j] + k + 1] = 1.0
             else:
                 M[mesh.zoff[j] + k] = w[j]
-    if not np.isfinite(M).all():
+    size = np.linalg.norm(M)
+    if not least < size < np.inf:
         return []
     r = np.linalg.eigvals(M) * (1.0 if end else -1.0)
-    fast = np.sort(r[(r.real > 0.5 * np.abs(r.imag)) & (r.real > 0)].real)[::-1]
+    fast = np.sort(r[(r.real > 0.5 * np.abs(r.imag)) & (r.real > least)].real)[::-1]
     kept: list[float] = []
     for rate in fast:
         if not kept or rate < kept[-1] / APART:

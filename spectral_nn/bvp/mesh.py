@@ -198,16 +198,21 @@ class State:
     def _derivative(self, j: int, k: int) -> ChebSeries:
         """u_j^(k), of degree p − 1 + d_j − k."""
         mesh, d = self.mesh, int(self.mesh.orders[j]) - k
-        n = mesh.p + d
-        xi = points(n, 1)
-        V = integration(mesh.p, 1, d, xi) if d else interpolation(xi, mesh.p, 1)
-        values = mesh.half[:, None] ** d * (self.W[:, j] @ V.T)
-        step = mesh.half[:, None] * (xi + 1.0)
-        term = np.ones_like(step)
-        for i in range(d):
-            values = values + self.Z[:-1, mesh.zoff[j] + k + i, None] * term
-            term = term * step / (i + 1)
-        return ChebSeries(mesh.t, list(values_to_coefficients(values, 1, 1)))
+        from_nodes, from_state = _to_series(mesh.p, d)
+        half = mesh.half[:, None]
+        first = mesh.zoff[j] + k
+        coefs = (half**d * self.W[:, j]) @ from_nodes
+        coefs += (half ** np.arange(d) * self.Z[:-1, first : first + d]) @ from_state
+        return ChebSeries(mesh.t, coefs)
+
+
+@lru_cache(maxsize=64)
+def _to_series(p: int, d: int) -> tuple[np.ndarray, np.ndarray]:
+    """(p, p + d) and (d, p + d): Chebyshev coefficients of the d-fold integral of nodal values, and of (ξ + 1)^i / i!."""
+    xi = points(p + d, 1)
+    V = integration(p, 1, d, xi) if d else interpolation(xi, p, 1)
+    powers = values_to_coefficients(taylor_powers(xi + 1.0, d), 1, 1) if d else np.empty((0, p))
+    return values_to_coefficients(V, 1, 0).T, powers
 
 
 def taylor_powers(step: np.ndarray, r: int) -> np.ndarray:

@@ -47,7 +47,8 @@ class NewtonOutcome:
     """"converged", "singular", "diverged", "nonfinite" or "iterations"."""
     message: str = ""
     records: list[NewtonRecord] = field(default_factory=list)
-    solver: Any = None
+    kept: Any = None
+    """The last system and its factors: the error estimate solves with them again."""
 
 
 def linear_step(problem: BVP, evaluation: Evaluation, slot: Any) -> tuple[Any, State, bool]:
@@ -61,21 +62,25 @@ def linear_step(problem: BVP, evaluation: Evaluation, slot: Any) -> tuple[Any, S
 
 def newton(problem: BVP, state: State, rhs: Any, dtype: Any, slot: Any, *, tol: float, max_iter: int, damping: bool = True, boldest: float = SMALLEST_DAMPING,
            callback: Callable[[NewtonRecord], Any] | None = None, done: int = 0,
-           deflation: Any = None) -> NewtonOutcome:  # fmt: skip
+           deflation: Any = None, start: Evaluation | None = None) -> NewtonOutcome:  # fmt: skip
     """Iterate from a state until the step is below ``tol`` relative to the solution.
 
     A linear problem takes one step. ``done`` counts iterations made before, on other meshes. Where the monotonicity test
     would cut a step below ``boldest``, that step is taken nevertheless if ``boldest`` is above `SMALLEST_DAMPING`.
+    ``start`` is the evaluation of the state if there is one already.
     ``deflation`` turns steps and corrections of the problem into those of the deflated one (see `deflation.Deflation`).
     """
-    try:
-        now = evaluate(problem, state, rhs, dtype)
-    except NonFinite as error:
-        return NewtonOutcome(None, False, "nonfinite", str(error))  # type: ignore[arg-type]
+    if start is None:
+        try:
+            start = evaluate(problem, state, rhs, dtype)
+        except NonFinite as error:
+            return NewtonOutcome(None, False, "nonfinite", str(error))  # type: ignore[arg-type]
+    now = start
     out = NewtonOutcome(now, False, "iterations")
     previous: tuple[float, State, float] | None = None
     for iteration in range(done + 1, done + max_iter + 1):
         kept, step, ok = linear_step(problem, now, slot)
+        out.kept = kept
         if not ok:
             out.evaluation, out.reason = now, "singular"
             return out
@@ -133,7 +138,7 @@ def evaluate_known(ev: Evaluation, state: State) -> Evaluation:
     for i, rows in ev.distant:
         S = (rows.shape[1] - mesh.E * mesh.m * mesh.p) // (mesh.E + 1)
         residual[i] -= rows @ (pack(state, S) - pack(ev.state, S))
-    return replace(ev, state=state, residual=residual.reshape(ev.residual.shape), fields=fields)
+    return replace(ev, state=state, residual=residual.reshape(ev.residual.shape), fields=fields, scales=None)
 
 
 def _search(problem, now, step, size, scale, factor, kept, rhs, dtype, damping, boldest, deflation):

@@ -80,6 +80,7 @@ class BVP:
         self._lbc, self._rbc, self._bc = lbc, rbc, bc
         self.structure = Structure(len(self.names), len(self.params), orders=[0] * len(self.names))
         self.complex = any(np.iscomplexobj(v) for v in self.params.values())
+        self._plain: list[Condition] | None = None  # affine conditions on point values, around zero
         self._discover()
 
     # --- the public verbs ---------------------------------------------------------------------------------------
@@ -154,7 +155,9 @@ class BVP:
         return t.result(equations, rhs_values(self.rhs if rhs is None else rhs, x, len(self.names)))
 
     def conditions(self, around: Surroundings, discover: bool = False) -> list[Condition]:
-        """All conditions, linearized around the present solution: left, right, other, and those of the trace."""
+        """The user's conditions, linearized around the present solution: left, right, other."""
+        if self._plain is not None:
+            return [_moved(c, around) for c in self._plain]
         out: list[Condition] = []
         a, b = self.domain
         for spec, name, point in ((self._lbc, "lbc", a), (self._rbc, "rbc", b)):
@@ -201,6 +204,9 @@ class BVP:
                     raise ValueError(f"{c.label}: refers to x0 = {x0:g}, outside of the domain [{a:g}, {b:g}]")
         self.complex |= any(np.iscomplexobj(c.value) or np.iscomplexobj([p[-1] for p in c.points]) for c in conditions)
         s.linear = lin.affine and all(c.affine for c in conditions)
+        if all(c.affine and not c.integrals for c in conditions):
+            nothing = Surroundings(x, around.weights, lambda j, k: 0.0 * x, lambda j, k, x0: 0.0, [0.0] * s.p)
+            self._plain = self.conditions(nothing)
         self.consistent = self._consistency()
         self._check_counts(len(conditions))
         for term in s.scalars:
@@ -275,6 +281,18 @@ class BVP:
         (a, b), t = self.domain, ConditionTrace(self.structure, around, None)
         return [t.condition(t.at(t.unknown(j, k), a) - t.at(t.unknown(j, k), b), "bc (periodic)")
                 for j, order in enumerate(self.structure.orders[: len(self.names)]) for k in range(order)]  # fmt: skip
+
+
+def _moved(c: Condition, around: Surroundings) -> Condition:
+    """An affine condition on point values, known around zero, around another state."""
+    value, scale = c.value, 1.0
+    for x0, j, k, coef in c.points:
+        term = coef * around.at(j, k, x0)
+        value, scale = value + term, scale + abs(term)
+    for n, coef in c.params:
+        term = coef * around.params[n]
+        value, scale = value + term, scale + abs(term)
+    return Condition(value, c.label, True, c.points, [], c.params, scale)
 
 
 def rhs_values(rhs: Any, x: np.ndarray, m: int) -> list[Any]:

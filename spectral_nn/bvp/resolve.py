@@ -62,7 +62,9 @@ def residuals(ev: Evaluation, rhs: Any) -> Residuals:
 
 
 def scales(ev: Evaluation) -> np.ndarray:
-    """(m, E): size of the terms of each equation on each element."""
+    """(m, E): size of the terms of each equation on each element, kept with the evaluation."""
+    if ev.scales is not None:
+        return ev.scales
     mesh = ev.state.mesh
     i, j, k = ev.index
     terms = np.zeros((mesh.m, mesh.E, mesh.p))
@@ -79,7 +81,8 @@ def scales(ev: Evaluation) -> np.ndarray:
     terms += np.abs(rest)  # what does not depend on the unknowns: the right-hand side
     mean = (terms @ mesh.ref.weights) @ mesh.half / (mesh.t[-1] - mesh.t[0])
     share = np.maximum(1.0, (mesh.t[-1] - mesh.t[0]) / (mesh.E * 2.0 * mesh.half))
-    return np.maximum(terms.max(axis=2) + share * mean[:, None], 1e-300)
+    ev.scales = np.maximum(terms.max(axis=2) + share * mean[:, None], 1e-300)
+    return ev.scales
 
 
 def refine(state: State, relative: np.ndarray, tol: float) -> Mesh:

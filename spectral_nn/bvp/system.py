@@ -40,6 +40,8 @@ class Evaluation:
     lin: Linearization
     distant: list[tuple[int, np.ndarray]]
     """(i, rows (E p, n)): what equation i takes from distant points, subtracted from it."""
+    scales: np.ndarray | None = None
+    """Sizes of the terms, once `resolve.scales` has been asked."""
 
 
 @dataclass
