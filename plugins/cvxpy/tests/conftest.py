@@ -1,4 +1,4 @@
-"""The test helpers beside the tests (forms, reference) are importable by name."""
+"""The test helpers beside the tests (forms, instances, proven minimizers) are importable by name."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ RAISES: dict[str, tuple[Any, list[Any], dict[str, Any], type[Exception], str]] =
     "parameter as exponent": (cp.Minimize(cp.sum(cp.abs(x) ** exponent)), [], {}, DCPError, "objective"),
     "parameter without a value": (cp.Minimize(cp.norm(A @ x - unset, 3)), [], {}, ParameterError, "measured"),
     "not DPP where DPP is enforced": (
-        cp.Minimize(p1 * p2 * fit), [], {"enforce_dpp": True}, DPPError, "enforce_dpp"),
+        cp.Minimize(p1 * p2 * fit), [], {"enforce_dpp": True}, DPPError, "not DPP"),
     "l_1 norm": (cp.Minimize(cp.norm(A @ x - b, 1)), [], {}, Refused, "norm1"),
     "l_1 term among others": (cp.Minimize(fit + 0.1 * cp.norm1(x)), [], {}, Refused, "1 < p < inf"),
     "sum of absolute values": (cp.Minimize(cp.sum(cp.abs(A @ x - b))), [], {}, Refused, "l_1"),
@@ -106,8 +106,30 @@ def test_ends_in_a_status(name: str) -> None:
     assert problem.solve(method="newton_lp") == value
     assert problem.status == status and problem.value == value
     assert all(variable.value is None for variable in problem.variables())
-    assert all(constraint.dual_value is None for constraint in problem.constraints)
+    if status == cp.UNBOUNDED:
+        assert all(constraint.dual_value is None for constraint in problem.constraints)
     assert problem.solver_stats.solver_name == "NEWTON_LP"
+
+
+INFEASIBLE = [name for name, end in ENDS.items() if end[2] == cp.INFEASIBLE and "infinity" not in name]
+
+
+@pytest.mark.parametrize("name", INFEASIBLE)
+def test_infeasibility_is_proven_by_the_duals(name: str) -> None:
+    """The dual values combine the constraints, lhs - rhs == 0 and <= 0, into a positive constant <= 0."""
+    objective, constraints, _, _ = ENDS[name]
+    cp.Problem(objective, constraints).solve(method="newton_lp")
+
+    def combined(point: np.ndarray) -> float:
+        x.value = point
+        return float(sum(np.sum(c.dual_value * c.expr.value) for c in constraints))
+
+    for constraint in constraints:
+        equality = isinstance(constraint, cp.constraints.Equality)
+        assert equality or np.all(constraint.dual_value >= 0)
+    constant = combined(np.zeros(4))
+    assert constant > 0
+    assert all(combined(RNG.standard_normal(4)) == pytest.approx(constant, abs=1e-7) for _ in range(4))
 
 
 def test_there_are_enough_bad_inputs() -> None:

@@ -6,8 +6,8 @@ import cvxpy as cp
 import numpy as np
 import pytest
 import spectral_nn_cvxpy  # noqa: F401  registers the method
-from instances import EXPONENTS, Instance, large, small
-from reference import LONG, prove
+from cvxpy_instances import EXPONENTS, Instance, large, small
+from proven_minimizers import LONG, prove
 
 SMALL = small()
 LARGE = large()

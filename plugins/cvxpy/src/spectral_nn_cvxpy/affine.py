@@ -8,6 +8,7 @@ while reading.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -39,7 +40,7 @@ class Selection:
         return sp.csr_array((np.ones(rows), self.columns, np.arange(rows + 1)), shape=self.shape)
 
 
-Matrix = np.ndarray | sp.csr_array | Selection
+Matrix: TypeAlias = np.ndarray | sp.csr_array | Selection
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,10 +60,27 @@ class Rows:
     ub: np.ndarray
     contradiction: str | None
     stated: tuple[np.ndarray, np.ndarray]  # bounds before equal ones became equalities
-    _equalities: list[Row]
-    _inequalities: list[tuple[Row, np.ndarray]]
-    _bounds: list[_BoundRows]
-    _pinned: np.ndarray
+    equalities: list[Row]
+    inequalities: list[tuple[Row, np.ndarray]]
+    bounds: list[_BoundRows]
+    pinned: np.ndarray
+
+    def contradicting_duals(self) -> dict[int, np.ndarray]:
+        """Multipliers that combine the contradiction into 0 <= a negative number, by constraint id."""
+        lb, ub = self.stated
+        low, high = np.zeros(len(lb)), np.zeros(len(ub))
+        crossed = np.flatnonzero(lb > ub)[:1]
+        low[crossed] = high[crossed] = 1.0
+        self.pinned = np.zeros(0, dtype=np.intp)
+        eq = np.zeros(sum(row.residual.value.size for row in self.equalities))
+        ineq = np.zeros(sum(len(kept) for _, kept in self.inequalities))
+        out = self.dual_values(eq, ineq, low, high)
+        for row, _ in self.inequalities:
+            value: Affine = row.residual.value
+            if not value.blocks and row.constraint is not None and not crossed.size:
+                wrong = np.sign(value.offset) if row.equality else (value.offset > 0).astype(float)
+                out[row.constraint.id] = np.reshape(wrong, row.constraint.shape, order="F")
+        return out
 
     @property
     def bounded(self) -> bool:
@@ -80,23 +97,23 @@ class Rows:
         """
         out: dict[int, np.ndarray] = {}
         used = 0
-        for row in self._equalities:
+        for row in self.equalities:
             size = row.residual.value.size
             _save(out, row, eq[used : used + size])
             used += size
-        if self._pinned.size:  # lb == ub became equalities: their multiplier belongs to the side it pushes on
+        if self.pinned.size:  # lb == ub became equalities: their multiplier belongs to the side it pushes on
             nu = eq[used:]
             low, high = low.copy(), high.copy()
-            low[self._pinned], high[self._pinned] = np.maximum(-nu, 0.0), np.maximum(nu, 0.0)
+            low[self.pinned], high[self.pinned] = np.maximum(-nu, 0.0), np.maximum(nu, 0.0)
         used = 0
-        for row, kept in self._inequalities:
+        for row, kept in self.inequalities:
             mu = np.zeros(row.residual.value.size)
             mu[kept] = ineq[used : used + len(kept)]
             used += len(kept)
             _save(out, row, mu)
         low_left, high_left = low.copy(), high.copy()
         lb, ub = self.stated
-        for bound in self._bounds:
+        for bound in self.bounds:
             mu = np.zeros(len(bound.columns))
             for upper, left, tightest in ((True, high_left, ub), (False, low_left, lb)):
                 # The multiplier of a bound stated more than once goes to the first constraint that is tight.
@@ -140,6 +157,9 @@ def read_constraints(constraints: list[Any], reader: AffineReader) -> list[Row]:
 def instantiate(rows: list[Row], layout: Layout) -> Rows:
     """The constraints' numbers at the present parameter values."""
     lb, ub = layout.bounds()
+    none = np.zeros(0, dtype=np.intp)
+    if not rows and not layout.bounded:
+        return Rows(None, None, None, None, lb, ub, None, (lb, ub), [], [], [], none)
     if np.any(np.isnan(lb)) or np.any(np.isnan(ub)):
         raise ValueError(NOT_FINITE)
     contradiction = None
@@ -150,7 +170,7 @@ def instantiate(rows: list[Row], layout: Layout) -> Rows:
     for row in rows:
         value: Affine = row.residual.value
         if value.size == 0 and not row.equality:
-            inequalities.append((row, np.zeros(0, dtype=np.intp)))
+            inequalities.append((row, none))
             continue
         if np.any(np.isnan(value.offset)) or (row.equality and not np.all(np.isfinite(value.offset))):
             raise ValueError(NOT_FINITE)
@@ -158,7 +178,7 @@ def instantiate(rows: list[Row], layout: Layout) -> Rows:
             worst = float(np.max(np.abs(value.offset) if row.equality else value.offset, initial=0.0))
             if worst > _CONSTANT_TOLERANCE:
                 contradiction = f"{row.constraint} does not hold"
-            inequalities.append((row, np.zeros(0, dtype=np.intp)))
+            inequalities.append((row, none))
             continue
         if row.equality:
             equalities.append(row)

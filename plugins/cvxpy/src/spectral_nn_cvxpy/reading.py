@@ -139,9 +139,17 @@ class Reading:
         problem = numbers.problem
         parts = [abs(self.objective.constant()), *(abs(term.value(x)) for term in problem.terms)]
         parts += [] if problem.q is None else [float(np.abs(problem.q) @ np.abs(x))]
-        parts += [] if problem.Q is None else [abs(float(x @ (problem.Q @ x)))]
+        parts += [] if problem.Q is None else [float(np.abs(x) @ (abs(problem.Q) @ np.abs(x)))]
         total = sum(parts)
         return total if numbers.outer is None else total + abs(self.value(numbers, total))
+
+    def rounding(self, numbers: Numbers, x: np.ndarray) -> float:
+        """The objective at `x` if no residual cancelled: its last digit is the noise of the value."""
+        total = 0.0
+        for t in numbers.problem.terms:
+            uncancelled = LpTerm(abs(t.A), -np.abs(t.b), t.p, t.weight, t.kind, t.row_weights, t.groups)
+            total += uncancelled.value(np.abs(x))
+        return total + self.size(numbers, x)
 
     def _lp_terms(self) -> list[LpTerm]:
         parts: dict[tuple[float, bool], list[tuple[Term, Affine, np.ndarray, np.ndarray]]] = {}
@@ -290,7 +298,7 @@ def _row_factors(term: Term, size: int) -> tuple[np.ndarray | None, np.ndarray]:
     vanish."""
     weights = term.weights.value
     groups = np.arange(size) if term.groups is None else term.groups
-    if np.any(weights < 0):
+    if weights.size and weights.min() < 0:
         raise Refused(term.source, "it enters the objective with a negative factor")
     norm = term.groups is not None and not _same(term.power, term.p)
     factors = weights**term.p if norm else weights
@@ -300,7 +308,7 @@ def _row_factors(term: Term, size: int) -> tuple[np.ndarray | None, np.ndarray]:
         factors = factors[groups]
     if term.rows is not None:
         factors = factors * term.rows.value
-    return (None if not np.any(factors) else factors), groups
+    return (factors if factors.any() else None), groups
 
 
 def _same(a: float, b: float) -> bool:

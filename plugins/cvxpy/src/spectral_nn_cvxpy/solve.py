@@ -12,6 +12,7 @@ import cvxpy as cp
 import numpy as np
 from cvxpy.atoms.pnorm import PnormApprox
 from cvxpy.error import DCPError, DPPError, ParameterError, SolverError
+from cvxpy.reductions.solvers.solving_chain import DPP_ERROR_MSG
 
 from spectral_nn import LpResult
 
@@ -160,7 +161,7 @@ def _check_problem(problem: cp.Problem, options: dict[str, Any]) -> None:
     if not problem.is_dcp():
         raise DCPError(_dcp_message(problem))
     if options.get("enforce_dpp") and not problem.is_dpp():
-        raise DPPError("The problem is not DPP, and enforce_dpp=True asks for it.")
+        raise DPPError(DPP_ERROR_MSG)
 
 
 def _dcp_message(problem: cp.Problem) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import cvxpy as cp
@@ -57,18 +58,19 @@ def write(
     """
     attr = _attributes(numbers, result, compiled)
     if result is None:
-        return _no_point(problem, s.INFEASIBLE, attr)
+        return _no_point(problem, s.INFEASIBLE, attr, numbers.rows.contradicting_duals())
     if result.status is LpStatus.INFEASIBLE:
-        return _no_point(problem, s.INFEASIBLE, attr)
+        return _no_point(problem, s.INFEASIBLE, attr, _infeasibility(numbers, result))
     if result.status is LpStatus.UNBOUNDED:
         return _no_point(problem, s.UNBOUNDED, attr)
-    status = _status(result, tol, reading.size(numbers, result.x))
+    status = _status(result, tol, lambda: reading.size(numbers, result.x))
     if status is None:
         raise SolverError(
             f"Solver '{NAME}' failed: {result.message} Try another solver, or solve with verbose=True for "
             "more information."
         )
-    x = np.clip(result.x, *numbers.rows.stated)
+    free = numbers.problem.lb is None and numbers.problem.ub is None and not numbers.rows.pinned.size
+    x = result.x if free else np.clip(result.x, *numbers.rows.stated)
     duals = _dual_values(numbers, result)
     if status in s.INACCURATE:
         warn(_INACCURATE)
@@ -110,14 +112,14 @@ def constant_problem(problem: cp.Problem, compiled: float) -> float:
     return problem.value
 
 
-def _status(result: LpResult, tol: float, size: float) -> str | None:
+def _status(result: LpResult, tol: float, size: Callable[[], float]) -> str | None:
     if result.success:
         return s.OPTIMAL if result.kkt.get("stationarity", 0.0) <= _STATIONARY else None
     gap = result.gap
     if not np.isfinite(gap):
         return None
     feasible = max(result.kkt.get("equality", 0.0), result.kkt.get("inequality", 0.0)) <= 1e-8
-    if feasible and gap * max(abs(result.fun), abs(result.dual_fun)) <= tol * size:
+    if feasible and gap * max(abs(result.fun), abs(result.dual_fun)) <= tol * size():
         return s.OPTIMAL  # parts of the objective cancel: the gap is as small as their digits allow
     if gap > _WORTH_REPORTING:
         return s.USER_LIMIT if result.status in (LpStatus.MAX_ITER, LpStatus.STOPPED) else None
@@ -138,8 +140,19 @@ def _dual_values(numbers: Numbers, result: LpResult) -> dict[int, np.ndarray]:
     return numbers.rows.dual_values(eq, ineq, low, high)
 
 
-def _no_point(problem: cp.Problem, status: str, attr: dict[str, Any]) -> float:
-    solution = failure_solution(status, attr)
+def _infeasibility(numbers: Numbers, result: LpResult) -> dict[int, np.ndarray]:
+    """The certificate of infeasibility as dual values, as CVXPY's conic solvers give it."""
+    proof = result.certificate or {}
+    n = numbers.problem.n
+    parts = [np.asarray(proof.get(name, np.zeros(0))) for name in ("eq", "ineq", "lb", "ub")]
+    low, high = (part if part.size else np.zeros(n) for part in parts[2:])
+    return numbers.rows.dual_values(parts[0], parts[1], low, high)
+
+
+def _no_point(
+    problem: cp.Problem, status: str, attr: dict[str, Any], duals: dict[int, np.ndarray] | None = None
+) -> float:
+    solution = failure_solution(status, attr, duals)
     if isinstance(problem.objective, cp.Maximize):
         solution.opt_val = -solution.opt_val
     problem.unpack(solution)
@@ -171,18 +184,20 @@ def _attributes(numbers: Numbers, result: LpResult | None, compiled: float) -> d
 
 def _check_reading(problem: cp.Problem, reading: Reading, numbers: Numbers, result: LpResult) -> None:
     """CVXPY's evaluation of the user's expressions against the minimizer's: guards against a misread tree."""
-    expected, size = reading.value(numbers, result.fun), reading.size(numbers, result.x)
-    value = problem.value
+    expected, value = reading.value(numbers, result.fun), problem.value
     off = abs(value - expected) if np.isfinite(value) else 0.0
-    wrong = off > _READING_TOLERANCE * size
-    if wrong and off > _ROUNDING * reading.size(numbers, np.zeros(numbers.problem.n)):
+    if (
+        off > _READING_TOLERANCE * abs(expected)  # the cheap test first: it settles nearly every solve
+        and off > _READING_TOLERANCE * reading.size(numbers, result.x)
+        and off > _ROUNDING * reading.rounding(numbers, result.x)
+    ):
         raise SolverError(
             f"Solver '{NAME}' failed: it minimized to {expected!r}, but CVXPY evaluates the objective there "
             f"to {value!r}. Try another solver."
         )
     for constraint in problem.constraints:
         entries = np.asarray(constraint.residual, dtype=float)
-        if entries.size == 0:
+        if entries.size == 0 or np.max(entries) <= _VIOLATION:
             continue
         sizes = [float(np.max(np.abs(_dense(arg.value)), initial=0.0)) for arg in constraint.args]
         finite = [entry for entry in sizes if np.isfinite(entry)]

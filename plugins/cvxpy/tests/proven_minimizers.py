@@ -89,6 +89,7 @@ def prove(statement: Statement) -> Proven:
             flip[np.argmax(wrong)] = True
         seen.add(active.tobytes())
         active = active ^ flip
+    assert x is not None
     upper, lower = _value(s, x), _dual_value(s, x, delta, [(E, e, nu), (G, h, np.maximum(mu, 0))])
     size = max(abs(upper), abs(lower), LONG(1e-290))
     assert upper - lower <= PROVEN * size, f"no reference: {float(lower)} <= f* <= {float(upper)}"
@@ -317,7 +318,8 @@ def _dual_value(s: Statement, x: np.ndarray, delta: np.longdouble, linear: list)
             groups = np.zeros(len(y), dtype=int) if piece.groups is None else piece.groups
             sums = np.zeros(groups.max() + 1, dtype=LONG)
             np.add.at(sums, groups, np.where(rows > 0, rows, 0) * (np.abs(y) / a) ** (p / (p - 1)))
-            duals[k] = y = y / np.maximum(sums ** ((p - 1) / p), 1)[groups]
+            y = np.divide(y, np.maximum(sums ** ((p - 1) / p), 1)[groups])
+            duals[k] = y
         total -= y @ np.asarray(np.broadcast_to(piece.b, len(y)), dtype=LONG)
     for _, right, multiplier in linear:
         total -= right.astype(LONG) @ multiplier

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
-from reference import Piece, Statement
+from proven_minimizers import Piece, Statement
 
 EXPONENTS = (1.1, 1.2, 1.5, 2.0, 3.0, 4.0, 8.0, 16.0, 32.0)
 
@@ -38,7 +38,7 @@ class Instance:
         return cp.Problem(cp.Minimize(objective), constraints), x
 
     def statement(self) -> Statement:
-        A = self.A.toarray() if sp.issparse(self.A) else self.A
+        A = self.A if isinstance(self.A, np.ndarray) else self.A.toarray()
         piece = Piece(A, self.b, self.p, self.kind)
         return Statement([piece], A.shape[1], None, None, self.E, self.e, self.G, self.h)
 

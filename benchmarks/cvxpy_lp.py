@@ -1,0 +1,247 @@
+"""CVXPY problems end to end: ``method="newton_lp"`` against Clarabel, SCS and ECOS, compilation and solve
+apart.
+
+Run: python -m benchmarks.cvxpy_lp            (10 minutes; writes benchmarks/results/cvxpy_lp.csv, the tables
+of
+                                               docs/cvxpy.md and docs/figures/cvxpy_lp.png)
+     python -m benchmarks.cvxpy_lp --small    (half a minute; the sizes up to 500 x 50, nothing written)
+
+Every time is that of ``problem.solve(...)`` on a problem built anew, so reading or compiling is in it; the
+smallest of several repeats, fewer for the slow ones. A rival that is not done after `LIMIT` seconds of
+solving counts with the time it took. The error of a value is its distance from the certified optimum,
+relative. Clarabel runs twice, on CVXPY's rational second-order cones (the default of ``cp.norm``) and on
+exact power cones (``approx=False``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")
+
+import cvxpy as cp  # noqa: E402  the thread counts come first
+import numpy as np  # noqa: E402
+import scipy.sparse as sp  # noqa: E402
+import spectral_nn_cvxpy  # noqa: E402, F401
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "cvxpy_lp.csv"
+FIGURE = ROOT / "docs" / "figures" / "cvxpy_lp.png"
+PAGE = ROOT / "docs" / "cvxpy.md"
+LIMIT = 100.0  # seconds of solver time after which a rival is stopped
+SLOW = 2.0  # seconds beyond which a rival is measured once
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    A: Any
+    b: np.ndarray
+    p: float
+    sides: tuple[np.ndarray, np.ndarray] | None = None  # E x = e
+
+    def build(self, approx: bool = True) -> cp.Problem:
+        x = cp.Variable(self.A.shape[1])
+        objective = cp.pnorm(self.A @ x - self.b, self.p, approx=approx)
+        return cp.Problem(
+            cp.Minimize(objective), [] if self.sides is None else [self.sides[0] @ x == self.sides[1]]
+        )
+
+
+SIZES = [(50, 10), (200, 20), (128, 64), (500, 50), (1000, 100), (2000, 100), (5000, 200), (20000, 200)]
+
+
+def cases(small: bool) -> list[Case]:
+    out = [
+        gaussian(m, n, p)
+        for m, n in [
+            (50, 10),
+            (200, 20),
+            (128, 64),
+            (500, 50),
+            (1000, 100),
+            (2000, 100),
+            (5000, 200),
+            (20000, 200),
+        ]
+        for p in ([1.5, 4.0] if m <= 2000 else [4.0])
+        if m <= 500 or not small
+    ]
+    return out if small else [*out, sparse(10000, 1000, 4.0), constrained(1000, 100, 20, 8.0)]
+
+
+RIVALS: dict[str, tuple[bool, dict[str, Any]]] = {
+    "Clarabel, cones": (True, {"solver": "CLARABEL", "time_limit": LIMIT}),
+    "Clarabel, power cones": (False, {"solver": "CLARABEL", "time_limit": LIMIT}),
+    "SCS": (True, {"solver": "SCS", "time_limit_secs": LIMIT}),
+    "ECOS": (True, {"solver": "ECOS"}),  # knows no time limit: small problems alone
+}
+LARGEST = {"ECOS": 500, "SCS": 2000, "Clarabel, power cones": 5000}
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    arguments.add_argument("--small", action="store_true", help="sizes up to 500 x 50; nothing is written")
+    small = arguments.parse_args().small
+    warm_up()
+    rows = []
+    for case in cases(small):
+        rows += compare(case)
+        for row in rows[-len(RIVALS) - 1 :]:
+            if row["case"] == case.name:
+                print("  ".join(f"{name}={value}" for name, value in row.items()), flush=True)
+    if not small:
+        write(rows)
+
+
+def compare(case: Case) -> list[dict[str, Any]]:
+    mine = best(
+        lambda: solved(case.build(approx=False), {"method": "newton_lp", "warm_start": False}), repeats=9
+    )
+    optimum = mine["value"] * (1 - mine["gap"])
+    rows = [line(case, "newton_lp", mine, optimum, mine["seconds"])]
+    for rival, (approx, options) in RIVALS.items():
+        if case.A.shape[0] > LARGEST.get(rival, 10**9):
+            continue
+        theirs = best(lambda a=approx, o=options: solved(case.build(approx=a), dict(o)), repeats=3)
+        # The rational exponent of cp.norm is the exponent itself for the exponents here.
+        rows.append(line(case, rival, theirs, optimum, mine["seconds"]))
+    return rows
+
+
+def solved(problem: cp.Problem, options: dict[str, Any]) -> dict[str, Any]:
+    began = time.perf_counter()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            problem.solve(**options)
+        status = problem.status
+    except cp.error.SolverError:
+        status = "failed"
+    seconds = time.perf_counter() - began
+    stats = problem.solver_stats
+    extra = getattr(stats, "extra_stats", None)
+    return {
+        "seconds": seconds,
+        "compile": problem.compilation_time or 0.0,
+        "value": problem.value if problem.value is not None else np.nan,
+        "status": status,
+        "iterations": getattr(stats, "num_iters", None),
+        "gap": extra["gap"] if isinstance(extra, dict) and "gap" in extra else np.nan,
+    }
+
+
+def best(run: Callable[[], dict[str, Any]], repeats: int) -> dict[str, Any]:
+    first = run()
+    if first["seconds"] > SLOW:
+        return first
+    return min([first, *(run() for _ in range(repeats - 1))], key=lambda outcome: outcome["seconds"])
+
+
+def line(case: Case, solver: str, outcome: dict[str, Any], optimum: float, mine: float) -> dict[str, Any]:
+    # The optimum is known to lie within the certified gap below newton_lp's value.
+    error = max((outcome["value"] - optimum) / optimum, 0.0) if np.isfinite(outcome["value"]) else np.nan
+    return {
+        "case": case.name,
+        "p": f"{case.p:g}",
+        "solver": solver,
+        "status": outcome["status"],
+        "ms": f"{1e3 * outcome['seconds']:.2f}",
+        "compile_ms": f"{1e3 * outcome['compile']:.2f}",
+        "solve_ms": f"{1e3 * (outcome['seconds'] - outcome['compile']):.2f}",
+        "iterations": outcome["iterations"],
+        "error": f"{error:.0e}",
+        "over_newton_lp": f"{outcome['seconds'] / mine:.1f}",
+    }
+
+
+def gaussian(m: int, n: int, p: float) -> Case:
+    rng = np.random.default_rng(0)
+    return Case(f"{m}x{n}", rng.standard_normal((m, n)), rng.standard_normal(m), p)
+
+
+def sparse(m: int, n: int, p: float) -> Case:
+    rng = np.random.default_rng(3)
+    A = sp.random_array((m, n), density=0.005, rng=rng, format="csr") + sp.eye_array(m, n, format="csr")
+    return Case(f"sparse {m}x{n}", sp.csr_array(A), rng.standard_normal(m), p)
+
+
+def constrained(m: int, n: int, k: int, p: float) -> Case:
+    """Random instance of Adil, Peng, Sachdeva (NeurIPS 2019)."""
+    rng = np.random.default_rng(m)
+    E = rng.random((k, n))
+    return Case(f"{m}x{n}, {k} equalities", rng.random((m, n)), rng.random(m), p, (E, E @ rng.random(n)))
+
+
+def warm_up() -> None:
+    """Load libraries and compiled kernels before the clock runs."""
+    for case in (gaussian(40, 5, 3.0), sparse(5000, 300, 3.0), constrained(60, 10, 2, 3.0)):
+        case.build(approx=False).solve(method="newton_lp")
+    for _, options in RIVALS.values():
+        solved(gaussian(30, 3, 3.0).build(), dict(options))
+
+
+def write(rows: list[dict[str, Any]]) -> None:
+    RESULTS.parent.mkdir(exist_ok=True)
+    with RESULTS.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    draw(rows)
+    if PAGE.exists():
+        text = PAGE.read_text()
+        start, end = text.index("<!-- cvxpy_lp"), text.index("<!-- end -->")
+        start = text.index("\n", start) + 1
+        PAGE.write_text(text[:start] + table(rows) + text[end:])
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    head = "| problem | p | solver | status | total, ms | compile, ms | solve, ms | error | × newton_lp |"
+    out = [head, "| --- | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |"]
+    for row in rows:
+        cells = ("case", "p", "solver", "status", "ms", "compile_ms", "solve_ms", "error", "over_newton_lp")
+        out.append("| " + " | ".join(str(row[cell]) for cell in cells) + " |")
+    return "\n".join(out) + "\n"
+
+
+def draw(rows: list[dict[str, Any]]) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    names = list(dict.fromkeys(f"{row['case']}\np = {row['p']}" for row in rows))
+    solvers = list(dict.fromkeys(row["solver"] for row in rows))
+    figure, (top, bottom) = plt.subplots(2, 1, figsize=(11, 7), sharex=True, layout="constrained")
+    for k, solver in enumerate(solvers):
+        mine = [row for row in rows if row["solver"] == solver]
+        at = np.array([names.index(f"{row['case']}\np = {row['p']}") for row in mine]) + 0.16 * (
+            k - len(solvers) / 2
+        )
+        compiled, total = (np.array([float(row[c]) for row in mine]) for c in ("compile_ms", "ms"))
+        (bar,) = top.bar(at, total, 0.15, label=solver)[:1]
+        top.bar(at, np.maximum(compiled, 1e-2), 0.15, color="white", alpha=0.45, hatch="////")
+        error = np.array([max(float(row["error"]), 1e-16) for row in mine])
+        bottom.plot(at, error, "o", color=bar.get_facecolor())
+    top.set(yscale="log", ylabel="ms, problem.solve() in all\n(hatched: reading or compiling)")
+    top.legend(ncols=len(solvers), fontsize=8)
+    bottom.set(yscale="log", ylabel="relative error of the value", xticks=range(len(names)))
+    bottom.set_xticklabels(names, fontsize=7)
+    bottom.axhline(1e-9, color="gray", lw=0.8)
+    FIGURE.parent.mkdir(exist_ok=True)
+    figure.savefig(FIGURE, dpi=130)
+
+
+if __name__ == "__main__":
+    main()
