@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,13 +12,15 @@ import scipy.sparse as sp
 from . import kernels
 from .newton import Outcome
 from .program import Program, Stacked
-from .reduction import Reduction
+from .reduction import DENSE_NULL_SPACE, Reduction, sparse_lstsq
 from .result import LpResult, LpStatus
 from .systems import System
 
 if TYPE_CHECKING:
     from .problem import LpProblem
 
+PRIMAL_FEASIBLE = 1e-8
+DUAL_FEASIBLE = 1e-8  # relative size of A'y + ... in the user's unknowns
 SLACK = 3.0  # a recomputed gap may exceed the tolerance by rounding; beyond this factor the run counts as stalled
 
 
@@ -48,14 +50,13 @@ def finish(
     gradient, size = _stationarity(P, y, mu, xd)
     nu = np.zeros(0)
     if problem.E is not None:
-        E = problem.E.toarray() if sp.issparse(problem.E) else problem.E
-        nu = -np.linalg.lstsq(E.T, gradient, rcond=None)[0]
-        gradient, size = gradient + E.T @ nu, size + np.abs(E.T) @ np.abs(nu)
+        nu = -_multipliers_of(problem.E, gradient)
+        gradient, size = gradient + problem.E.T @ nu, size + abs(problem.E).T @ np.abs(nu)
     status = outcome.status
-    if status == LpStatus.CONVERGED and not gap <= SLACK * tol:
+    if status == LpStatus.CONVERGED and not (gap <= SLACK * tol and _feasible(problem, x)):
         status = LpStatus.STALLED
-    elif status in (LpStatus.STALLED, LpStatus.MAX_ITER) and gap <= tol and _dual_feasible(gradient, size):
-        status = LpStatus.CONVERGED if _feasible(problem, x) else status
+    elif status in (LpStatus.STALLED, LpStatus.MAX_ITER) and gap <= tol and _feasible(problem, x):
+        status = LpStatus.CONVERGED if _relative(gradient, size) <= DUAL_FEASIBLE else status
     ineq, low, high = _multipliers(problem, stacked, mu)
     return LpResult(
         x=x,
@@ -134,6 +135,14 @@ def _stationarity(P: Program, y: np.ndarray, mu: np.ndarray, xd: np.ndarray) -> 
     return gradient, size
 
 
+def _multipliers_of(E: Any, gradient: np.ndarray) -> np.ndarray:
+    """The least-squares solution of E'nu = gradient."""
+    if sp.issparse(E) and E.shape[1] > DENSE_NULL_SPACE:
+        return sparse_lstsq(E.T.tocsr(), gradient)
+    E = E.toarray() if sp.issparse(E) else E
+    return np.linalg.lstsq(E.T, gradient, rcond=None)[0]
+
+
 def _multipliers(
     problem: LpProblem, stacked: Stacked, mu: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -178,17 +187,20 @@ def _relative(residual: np.ndarray, size: np.ndarray) -> float:
     return float(np.abs(residual).max(initial=0.0) / max(float(size.max(initial=0.0)), 1e-300))
 
 
-def _dual_feasible(gradient: np.ndarray, size: np.ndarray) -> bool:
-    return _relative(gradient, size) <= 1e-8
-
-
 def _feasible(problem: LpProblem, x: np.ndarray) -> bool:
-    tol = 1e-8
-    if problem.E is not None and _relative(problem.E @ x - problem.e, abs(problem.E) @ np.abs(x) + np.abs(problem.e)) > tol:
-        return False
-    for G, h in ((problem.G, problem.h),):
-        if G is not None and float((G @ x - h).max(initial=0.0)) > tol * (1 + float(np.abs(x).max(initial=0.0))):
+    """Whether every constraint holds to PRIMAL_FEASIBLE, relative to the sizes of its terms."""
+    if problem.E is not None:
+        wide = abs(problem.E) @ np.abs(x) + np.abs(problem.e)
+        if _relative(problem.E @ x - problem.e, wide) > PRIMAL_FEASIBLE:
             return False
-    size = tol * (1 + float(np.abs(x).max(initial=0.0)))
-    low = problem.lb is None or float((problem.lb - x).max()) <= size
-    return low and (problem.ub is None or float((x - problem.ub).max()) <= size)
+    sizes = [np.abs(right[np.isfinite(right)]).max(initial=0.0) for right in (problem.h, problem.lb, problem.ub)
+             if right is not None]  # fmt: skip
+    slack = PRIMAL_FEASIBLE * (1.0 + max(sizes, default=0.0))
+    over = [-np.inf]
+    if problem.G is not None:
+        over.append(float((problem.G @ x - problem.h).max(initial=0.0)))
+    if problem.lb is not None:
+        over.append(float((problem.lb - x).max(initial=0.0)))
+    if problem.ub is not None:
+        over.append(float((x - problem.ub).max(initial=0.0)))
+    return max(over) <= slack

@@ -269,7 +269,7 @@ def prox(z, w, q):
 
 
 @njit(cache=True, error_model="numpy")
-def line_search(v, dv, ptr, p, c, kind, floor, linear, quadratic, s, ds, tau, longest, accuracy):
+def line_search(v, dv, ptr, p, c, kind, floor, linear, quadratic, s, ds, tau, longest, accuracy, noise):
     """argmin over t in (0, longest] of sum_g term_g(v + t dv) + linear t + quadratic t^2/2 - tau sum log(s + t ds).
 
     Norms are smoothed by `floor` (G,): (||v||^p + floor^p)^(1/p).
@@ -277,7 +277,7 @@ def line_search(v, dv, ptr, p, c, kind, floor, linear, quadratic, s, ds, tau, lo
     The derivative of a p-th power is a (p-1)-th power: its (p-1)-th root is nearly linear in t, and the Illinois
     variant of regula falsi on that root finds the zero in a few steps, where Newton on the derivative itself would
     creep by a factor (p-2)/(p-1). Ends where the root has fallen to `accuracy` of its size at 0. Returns 0 where the
-    derivative at 0 is not negative.
+    derivative at 0 is not negative, and does not search where it is down in the `noise`.
     """
     largest_p = 2.0
     for g in range(p.size):
@@ -286,6 +286,8 @@ def line_search(v, dv, ptr, p, c, kind, floor, linear, quadratic, s, ds, tau, lo
     d = _line_slope(v, dv, 0.0, ptr, p, c, kind, floor, linear, quadratic, s, ds, tau)
     if not d < 0.0:
         return 0.0
+    if -d <= noise:
+        return min(1.0, longest)
     goal = accuracy * math.pow(-d, e)
     lo, f_lo = 0.0, -math.pow(-d, e)
     hi, f_hi = longest, 0.0

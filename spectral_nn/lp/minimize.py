@@ -17,7 +17,7 @@ from .diagnosis import diagnose, impossible, unbounded, unbounded_direction
 from .newton import Newton
 from .problem import Kind, LpProblem, LpTerm
 from .program import Program, Stacked, stack
-from .reduction import Reduction, compose, eliminate, orthonormalize
+from .reduction import Reduction, compose, eliminate, eliminate_sparse, orthonormalize
 from .result import LpResult, LpStatus
 from .systems import System
 
@@ -121,7 +121,8 @@ def solve_problem(
 
     reduction = Reduction(stacked.program)
     if stacked.E is not None and stacked.E.shape[0]:
-        reduction = eliminate(stacked.program, stacked.E, stacked.e)
+        remove = eliminate_sparse if stacked.program.sparse else eliminate
+        reduction = remove(stacked.program, stacked.E, stacked.e)
         if reduction.contradiction is not None:
             return impossible(problem, {"eq": reduction.contradiction}, began)
     length, log_value = _in_units(reduction.program)

@@ -27,6 +27,7 @@ from .systems import System
 
 SLOPE_FLOOR = 0.1  # times the gap: how flat dr/dy may become for p < 2; 1 .. 0.01 cost about the same
 SMALLEST_WEIGHT = 1e-14  # of the largest in its group, p > 2: keeps H positive definite when few rows carry it
+SMALLEST_WEIGHT_KKT = 1e-8  # where E x = 0 is kept in the matrix: its factorization does not pivot
 FIRST_LARGE, GROW = 4.0, 2.0  # homotopy for p > 2: p = 4, then p - 1 doubles
 FIRST_SMALL, GROW_DUAL = 4 / 3, 3.0  # homotopy for p < 2: q = 4, then q - 1 grows threefold
 GOOD_STEP = 0.3  # the homotopy moves on after a step at least this long
@@ -36,7 +37,7 @@ SMOOTHING = 0.1  # of norms that vanish, relative to the gap
 SHRUNK = 0.1  # a norm below this fraction of its start may be on its way to 0
 EXACT_FIT = 64.0  # units of rounding of |A||x| + |b|
 EXACT_FIT_BARRIER = 1e4  # the same with inequalities: a barrier comes close to a zero optimum, not onto it
-RUNAWAY = 1e9  # in units of the data: far beyond, a linear term is leading to an unbounded problem
+RUNAWAY = 1e9  # times the size of data and start: out there, constraints contradict or the problem is unbounded
 WEAK_PIVOT = 1e-9  # of H at the start: condition numbers of A above about 1e4 are orthonormalized first ...
 WEAK_PIVOT_EXTREME = 1e-6  # ... above 1e3 where p < 1.4 or p > 10: there diag(d) adds its own ill-conditioning
 POOR_START = 0.3  # gap after the first step of a warm start above which the homotopy is used after all
@@ -94,6 +95,7 @@ class Newton:
         none = np.zeros(0)
         self.s, self.mu, self.primal = none, none, none
         self.step = 1.0
+        self.level = 0.0  # of the terms' values
         self.nit = 0
         self.may_reduce = not program.sparse and system.solver is None
 
@@ -177,6 +179,7 @@ class Newton:
         self.pc = _first_exponents(P.p) if cold else P.p.copy()
         kernels.values(self.r, P.ptr, P.p, np.ones(len(P.p)), np.zeros(len(P.p), np.int64), self.reference)
         np.maximum(self.reference, self.floors, out=self.reference)
+        self.start_size = float(np.abs(self.z).max(initial=0.0))
         if self.rows is not None:
             self._start_barrier()
         best, waited, status = np.inf, 0, LpStatus.MAX_ITER
@@ -236,7 +239,10 @@ class Newton:
         return FEASIBLE * (1.0 + float(np.abs(self.rows.h).max(initial=0.0)))
 
     def _runs_away(self) -> bool:
-        return self.program.q is not None and float(np.abs(self.z).max(initial=0.0)) > RUNAWAY
+        if self.program.q is None and self.rows is None:
+            return False
+        size = max(self.reach, float(np.abs(self.program.b).max(initial=0.0)), self.start_size)
+        return float(np.abs(self.z).max(initial=0.0)) > RUNAWAY * (size or 1.0)
 
     def _gap(self) -> float:
         """Relative duality gap; scales the duals so that they are feasible."""
@@ -260,7 +266,7 @@ class Newton:
         if self.rows is not None:
             gap += theta * float(self.mu @ (self.s - self.primal))
         kernels.values(self.r, P.ptr, P.p, P.c, P.kind, self.group_values)
-        parts = float(self.group_values.sum())
+        self.level = parts = float(self.group_values.sum())
         self.fun = fun = parts + P.smooth_part(self.z) + P.constant
         size = max(abs(fun), abs(fun - gap), 1e-8 * parts)
         self.gap = abs(gap) / size if size > 0 else 0.0
@@ -272,6 +278,11 @@ class Newton:
         self.r = P.A @ self.z - P.b
         for attempt in range(2):
             g = self._stationarity(self.theta)
+            if P.E is not None:
+                if not self.system.factored:
+                    return False
+                self.system.solve(g)
+                g = g - self.system.pull
             size = np.abs(P.A).T @ np.abs(self.y) if not P.sparse else abs(P.A).T @ np.abs(self.y)
             worst = float(np.abs(g).max(initial=0.0) / max(size.max(initial=0.0), 1e-300)) if P.Q is None else 0.0
             if worst <= STATIONARY or attempt or not self.system.factored:
@@ -312,7 +323,7 @@ class Newton:
         )
         kernels.linearize(
             self.r, self.y, P.ptr, self.pc, self.unit_r, self.unit_y, self.size_y, self.lead,
-            SLOPE_FLOOR, SMALLEST_WEIGHT,
+            SLOPE_FLOOR, SMALLEST_WEIGHT if P.E is None else SMALLEST_WEIGHT_KKT,
             self.d, self.t, self.g_hat, self.share, self.shift,
         )  # fmt: skip
         w = None if rows is None else self.mu / self.s
@@ -407,8 +418,9 @@ class Newton:
         if len(ds):
             longest = min(1.0, TO_BOUNDARY * kernels.step_to_boundary(s, ds))
         step = kernels.line_search(
-            self.r, dr, P.ptr, p, c, kind, self.floor, linear, quadratic, s, ds, tau, longest, ACCURACY
-        )
+            self.r, dr, P.ptr, p, c, kind, self.floor, linear, quadratic, s, ds, tau, longest, ACCURACY,
+            ROUNDING * self.level,
+        )  # fmt: skip
         if len(ds) and self.infeasible:
             # while constraints are violated the direction need not descend: it leads to feasibility
             step = longest
@@ -431,8 +443,9 @@ class Newton:
             c = np.where(self.unit_y > 0, self.unit_r * self.unit_y ** (1 - q) / q, 0.0)
         one = np.ones(len(q), np.int64)
         step = kernels.line_search(
-            self.y, dy, P.ptr, q, c, one, self.no_floor, linear, quadratic, mu, dmu, tau, longest, ACCURACY
-        )
+            self.y, dy, P.ptr, q, c, one, self.no_floor, linear, quadratic, mu, dmu, tau, longest, ACCURACY,
+            ROUNDING * float(self.unit_r @ self.unit_y),
+        )  # fmt: skip
         if self.dual_infeasible:
             step = max(step, min(1.0, longest))
             if step == 1.0:

@@ -53,7 +53,7 @@ class Inequalities:
 
 @dataclass(slots=True)
 class Program:
-    """minimize ``sum_g term_g((A x - b)[g]) + x'Qx/2 + q'x`` s.t. inequalities (equalities: see reduction.py)."""
+    """minimize ``sum_g term_g((A x - b)[g]) + x'Qx/2 + q'x`` s.t. inequalities and E x = 0 (other equalities: see reduction.py)."""
 
     A: Any  # (m, n) C-contiguous or CSR
     b: np.ndarray
@@ -64,6 +64,7 @@ class Program:
     Q: Any = None  # (n, n), the ridge included
     q: np.ndarray | None = None
     inequalities: Inequalities | None = None
+    E: Any = None  # (k, n) CSR, E x = 0: kept where elimination would fill a sparse problem
     constant: float = 0.0  # added to the objective
     solo: bool = False  # one group and nothing else in the objective: scale-free
 

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import qr, solve_triangular
+from scipy.sparse.linalg import splu
 
 from .program import Inequalities, Program
-from .systems import semidefinite_root
+from .systems import PROXIMAL, semidefinite_root
 
 RANK_TOL = 1e-13  # relative to the largest pivot of a matrix with unit rows (columns)
+DENSE_NULL_SPACE = 1000  # unknowns up to which a basis of E's null space may be dense in a sparse problem
 CONSISTENCY_TOL = 1e-9  # of E x = e, relative to |E| |x| + |e|
 
 
@@ -41,7 +43,11 @@ class Reduction:
         """The z whose x comes closest to the given one."""
         if self.shift is not None:
             x = x - self.shift
-        return x if self.T is None else np.linalg.lstsq(self.T, x, rcond=None)[0]
+        if self.T is None:
+            return x
+        if sp.issparse(self.T):  # a selection of unknowns
+            return self.T.T @ x
+        return np.linalg.lstsq(self.T, x, rcond=None)[0]
 
 
 def eliminate(program: Program, E: Any, e: np.ndarray) -> Reduction:
@@ -62,6 +68,43 @@ def eliminate(program: Program, E: Any, e: np.ndarray) -> Reduction:
         nu = -nu / size / float(nu @ right)
         return Reduction(program, contradiction=nu)
     return change_variables(program, shift, np.ascontiguousarray(Q[:, rank:]))
+
+
+def eliminate_sparse(program: Program, E: Any, e: np.ndarray) -> Reduction:
+    """The same for a sparse program: rows ``a x_j = e`` fix x_j, and what is left is kept as E z = 0 if it is large."""
+    n = E.shape[1]
+    E = sp.csr_array(E, copy=True)
+    E.eliminate_zeros()
+    counts = np.diff(E.indptr)
+    single = np.flatnonzero(counts == 1)
+    columns, values = E.indices[E.indptr[single]], E.data[E.indptr[single]]
+    shift = np.zeros(n)
+    shift[columns] = e[single] / values
+    apart = values * shift[columns] - e[single]
+    size = np.abs(values * shift[columns]) + np.abs(e[single])
+    if (np.abs(apart) > CONSISTENCY_TOL * size).any():
+        k = int(np.argmax(np.abs(apart)))
+        return Reduction(program, contradiction=_clash(E, e, single, columns, values, k))
+    free = np.setdiff1d(np.arange(n), columns)
+    T = sp.csr_array((np.ones(len(free)), (free, np.arange(len(free)))), shape=(n, len(free)))
+    fixed = change_variables(program, shift, T)
+    rest = np.setdiff1d(np.arange(E.shape[0]), single)
+    if not len(rest):
+        return fixed
+    left, right = E[rest] @ T, e[rest] - E[rest] @ shift
+    if len(free) <= DENSE_NULL_SPACE:
+        inner = eliminate(_dense(fixed.program), left, right)
+    else:
+        inner = _keep(fixed.program, left, right)
+    if inner.contradiction is not None:
+        nu = np.zeros(E.shape[0])
+        nu[rest] = inner.contradiction
+        back = E.T @ nu  # rows that fix x_j cancel what is left in column j
+        order = np.argsort(columns, kind="stable")
+        first = order[np.unique(columns[order], return_index=True)[1]]
+        nu[single[first]] = -back[columns[first]] / values[first]
+        return Reduction(program, contradiction=-nu / float(nu @ e) * 1.0)
+    return compose(fixed, inner)
 
 
 def orthonormalize(program: Program) -> Reduction:
@@ -116,9 +159,10 @@ def change_variables(program: Program, shift: np.ndarray, T: np.ndarray) -> Redu
     A = program.A
     q = program.smooth_gradient(shift)
     constant = program.smooth_part(shift)
+    sparse = sp.issparse(T)
     reduced = replace(
         program,
-        A=np.ascontiguousarray(A @ T),
+        A=(A @ T).tocsr() if sparse else np.ascontiguousarray(A @ T),
         b=program.b - A @ shift,
         Q=None if program.Q is None else T.T @ (program.Q @ T),
         q=None if np.ndim(q) == 0 else q @ T,
@@ -128,15 +172,63 @@ def change_variables(program: Program, shift: np.ndarray, T: np.ndarray) -> Redu
     return Reduction(reduced, shift=shift, T=T)
 
 
+def _keep(program: Program, E: Any, e: np.ndarray) -> Reduction:
+    """Shift to a solution of E x = e and keep E z = 0 in the program."""
+    shift = sparse_lstsq(E, e)
+    residual = E @ shift - e
+    if np.abs(residual).max() > CONSISTENCY_TOL * (abs(E) @ np.abs(shift) + np.abs(e)).max():
+        return Reduction(program, contradiction=-residual / float(residual @ e))
+    reduced = change_variables(program, shift, sp.eye_array(E.shape[1], format="csr"))
+    reduced.program.E = sp.csr_array(E)
+    return reduced
+
+
+def sparse_lstsq(E: Any, e: np.ndarray) -> np.ndarray:
+    """A least-squares solution of E x = e, E sparse (k, n), by the augmented system [I E'; E -delta I]."""
+    k, n = E.shape
+    matrix = sp.block_array([[sp.eye_array(n), E.T], [E, -PROXIMAL * sp.eye_array(k)]], format="csc")
+    lu = splu(matrix)
+    x, right = np.zeros(n), e
+    for _ in range(3):
+        x = x + lu.solve(np.concatenate([np.zeros(n), right]))[:n]
+        right = e - E @ x
+    return x
+
+
+def _clash(E: Any, e: np.ndarray, single: Any, columns: Any, values: Any, k: int) -> np.ndarray:
+    """Multipliers of two rows that fix the same unknown to different values."""
+    twins = np.flatnonzero(columns == columns[k])
+    other = twins[np.argmax(np.abs(e[single[twins]] / values[twins] - e[single[k]] / values[k]))]
+    nu = np.zeros(E.shape[0])
+    nu[single[k]], nu[single[other]] = 1 / values[k], -1 / values[other]
+    return -nu / float(nu @ e)
+
+
+def _dense(program: Program) -> Program:
+    rows = program.inequalities
+    return replace(
+        program,
+        A=np.ascontiguousarray(program.A.toarray()),
+        Q=None if program.Q is None else program.Q.toarray(),
+        inequalities=None if rows is None else replace(rows, G=np.ascontiguousarray(rows.G.toarray())),
+    )
+
+
 def compose(outer: Reduction, inner: Reduction) -> Reduction:
     """First `outer`, then `inner` on its unknowns."""
-    if inner.T is None:
-        return outer
-    if outer.T is None:
+    if outer.T is None and outer.shift is None:
         return inner
-    null = None if inner.null is None else outer.T @ inner.null
-    return Reduction(inner.program, outer.shift, outer.T @ inner.T, null)
+
+    def lift(z: Any) -> Any:
+        return z if outer.T is None else outer.T @ z
+
+    shift = outer.shift
+    if inner.shift is not None:
+        shift = lift(inner.shift) if shift is None else shift + lift(inner.shift)
+    T = outer.T if inner.T is None else lift(inner.T)
+    null = None if inner.null is None else lift(inner.null)
+    return Reduction(inner.program, shift, T, null, inner.contradiction)
 
 
-def _plain(G: np.ndarray, h: np.ndarray) -> Inequalities:
-    return Inequalities(np.ascontiguousarray(G), h, np.zeros(0, np.int64), np.zeros(0))
+def _plain(G: Any, h: np.ndarray) -> Inequalities:
+    return Inequalities(G.tocsr() if sp.issparse(G) else np.ascontiguousarray(G), h, np.zeros(0, np.int64), np.zeros(0))

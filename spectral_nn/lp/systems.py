@@ -22,6 +22,8 @@ BLOCK_BYTES = 2**18  # a scaled block of A of this size stays in the level-2 cac
 DENSE_FILL = 0.05  # of the Gram matrix: above it a sparse factor fills up, and dense Cholesky is faster ...
 DENSE_UNKNOWNS = 4000  # ... up to here
 ALWAYS_DENSE = 300
+FULL_FACTOR = 0.1  # entries of a sparse factor, of n^2, above which it has no point
+QUASIDEFINITE = 1e-9
 FEW = 30  # norms whose rank-one parts go into a sparse factorization by Woodbury's formula
 SMALL_CAPACITANCE = 1e-5
 PROXIMAL = 1e-12  # times the diagonal: keeps sparse factorizations of singular H alive
@@ -45,6 +47,7 @@ class System:
         rows = program.inequalities
         self._G = None if rows is None else rows.rows()
         self._solve: Any = None
+        self.pull: Any = 0.0  # E'nu of the last solve: what E x = 0 takes of the right-hand side
         self._gram = _SparseGram(program, self._G) if program.sparse else _DenseGram(program, self._G)
 
     def factor(self, d: np.ndarray, w: np.ndarray | None, U: np.ndarray | None = None) -> bool:
@@ -131,17 +134,26 @@ class System:
     def _sparse(self, H: Any) -> Any:
         full = (H + sp.tril(H, -1).T).tocsc()
         diagonal = full.diagonal()
-        shift = PROXIMAL * np.where(diagonal > 0, diagonal, max(diagonal.max(initial=0.0), 1e-300))
-        lu = splu(
-            full + sp.diags_array(shift, format="csc"),
-            permc_spec="MMD_AT_PLUS_A",
-            diag_pivot_thresh=0.0,
-            options={"SymmetricMode": True},
-        )
+        top = max(float(diagonal.max(initial=0.0)), 1e-300)
+        full = full + sp.diags_array(PROXIMAL * np.where(diagonal > 0, diagonal, top), format="csc")
+        E, n = self.program.E, self._n
+        matrix = full
+        if E is not None:
+            # quasidefinite: any symmetric order of elimination exists (Vanderbei 1995)
+            full = sp.block_array([[full / top, E.T], [E, None]], format="csc")
+            matrix = full - sp.diags_array(np.repeat([0.0, QUASIDEFINITE], [n, E.shape[0]]), format="csc")
+        lu = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        if E is None and n <= DENSE_UNKNOWNS and lu.L.nnz > FULL_FACTOR * n * n:
+            self._gram.dense = True  # the factor is nearly full: dense Cholesky from now on
 
         def solve(rhs: np.ndarray) -> np.ndarray:
+            if E is not None:
+                rhs = np.concatenate([rhs / top, np.zeros(E.shape[0])])
             x = lu.solve(rhs)
-            return x + lu.solve(rhs - full @ x)
+            for _ in range(1 if E is None else 3):
+                x += lu.solve(rhs - full @ x)
+            self.pull = 0.0 if E is None else top * (E.T @ x[n:])
+            return x[:n]
 
         return solve
 
@@ -248,7 +260,7 @@ class _SparseGram:
         self.values = np.empty(len(self.pattern))
         self.Q = None if program.Q is None else sp.tril(program.Q).tocsc()
         filled = len(self.pattern) > DENSE_FILL * n * (n + 1) / 2
-        self.dense = n <= ALWAYS_DENSE or (filled and n <= DENSE_UNKNOWNS)
+        self.dense = program.E is None and (n <= ALWAYS_DENSE or (filled and n <= DENSE_UNKNOWNS))
 
     def __call__(self, d: np.ndarray, w: np.ndarray | None) -> Any:
         weights = d if w is None else np.concatenate([d, w])
