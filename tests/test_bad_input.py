@@ -57,7 +57,7 @@ ERRORS: dict[str, tuple[dict[str, Any], Any, list[str]]] = {
         ["op", "2 equations", "1 unknown"],
     ),
     "math_instead_of_numpy": (good(op=lambda x, u: u.diff(2) + math.sin(u)), TypeError, ["np.sin"]),
-    "truth_value": (good(op=lambda x, u: u.diff(2) if u > 0 else u), TypeError, ["op", "np.where"]),
+    "truth_value": (good(op=lambda x, u: u.diff(2) if u > 0 else u), ValueError, ["op", "np.where"]),
     "negative_derivative": (good(op=lambda x, u: u.diff(-1)), ValueError, ["diff", "-1"]),
     "fractional_derivative": (good(op=lambda x, u: u.diff(1.5)), EITHER, ["diff", "1.5"]),
     "array_of_unknown": (good(op=lambda x, u: u.diff(2) + np.sum(u)), TypeError, ["op", "u.sum()"]),
