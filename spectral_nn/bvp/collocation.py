@@ -17,6 +17,7 @@ import numpy as np
 
 from ..chebyshev.grid import points, quadrature_weights, to_reference
 from ..chebyshev.matrices import differentiation, interpolation
+from ..chebyshev.series import ChebSeries
 from ..linear.interface import LinearSystem
 from .collocation_matrices import (
     ROWS,
@@ -240,6 +241,11 @@ class GridSpace:
         if state is None:
             return [0.0] * self.n_scalars
         return list(state[self.size - self.n_scalars :])
+
+    def split(self, vector: np.ndarray) -> tuple[list[ChebSeries], np.ndarray]:
+        """A vector of unknowns as functions and scalars."""
+        ends = zip(self.starts[:-1], self.starts[1:], strict=True)
+        return [ChebSeries.from_values(vector[a:b], self.domain) for a, b in ends], vector[self.starts[-1] :]
 
     def describe(self, row: int) -> str:
         """What a row of the matrix holds, in words."""

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..chebyshev.matrices import integration
-from ..chebyshev.series import ChebSeries
+from ..linear.certify import factor
 from ..linear.interface import LinearSystem
 from ..linear.registry import resolve
-from .adapt import REASONS, AdaptiveLoop, Slot, finish
+from .adapt import REASONS, AdaptiveLoop, Slot, _Factored, finish
 from .collocation import GridSpace, linear_system
 from .condition import amplification
 from .guess import initial_state
@@ -28,7 +28,7 @@ from .newton import NewtonOutcome, NewtonRecord
 from .problem import BVP
 from .resolve import residuals
 from .result import BVPResult, Status
-from .system import NonFinite, evaluate
+from .system import NonFinite, assemble, evaluate
 
 # : Grids tried one after the other; a solver with sizes of its own takes those of them that it knows, or its
 # own.
@@ -40,6 +40,8 @@ SMALLEST_DAMPING = 1e-4
 STEP_TOL = 1e-9
 #: Condition of the leading coefficients up to which the highest derivatives are taken from the equations.
 REGULAR = 1e6
+#: Backward error asked of the linear solver, row by row.
+LINEAR_TOL = 1e-14
 #: Two doublings without progress mean rounding: differentiation matrices lose digits as n grows.
 STALLED = 2
 
@@ -64,23 +66,25 @@ def solve_collocation(
             "method: 'collocation' works on one interval and cannot hold break points, "
             f"got {problem.breakpoints}; use method='mesh'"
         )
-    slot = Slot(resolve("lu") if solver.name in ("auto", "block") else solver)
+    slot = _Slot(resolve("lu") if solver.name in ("auto", "block") else solver)
     loop = AdaptiveLoop(problem, rhs, tol, slot, max_iter, max_n, damping, callback)
     newton = _Newton(loop, slot)
     status, best = Status.NOT_RESOLVED, np.inf
     mesh = Mesh(np.array(problem.domain), 16, problem.structure.orders)
     state, stalled, n = initial_state(problem, guess, mesh), 0, 0
+    functions, scalars = [state.series(j) for j in range(mesh.m)], state.lam
     for n in _grids(problem, solver, max_n):
         space = GridSpace(problem, n)
-        reason, vector = newton.run(space, None if problem.linear else _on_grid(state, space))
+        values = np.concatenate([*(f(x) for f, x in zip(functions, space.grids, strict=True)), scalars])
+        reason, vector = newton.run(space, None if problem.linear else values)
         if reason != "converged":
             status = REASONS[reason]
             break
-        state = _on_mesh(problem, space, vector, rhs)
-        ev = evaluate(problem, state, rhs, state.W.dtype)
-        loop.outcome = NewtonOutcome(ev, True, "converged")
-        loop.residual = residuals(ev, rhs)
-        worst = loop.residual.worst
+        functions, scalars = space.split(vector)
+        evs = [evaluate(problem, s, rhs, s.W.dtype) for s in _on_mesh(problem, space, vector, rhs)]
+        judged = [(residuals(e, rhs), e) for e in evs]
+        loop.residual, ev = min(judged, key=lambda pair: pair[0].worst)
+        loop.outcome, worst = NewtonOutcome(ev, True, "converged"), loop.residual.worst
         if worst <= tol:
             status = Status.SOLVED
             break
@@ -91,10 +95,20 @@ def solve_collocation(
             break
     if loop.outcome is None:
         return _failed(problem, status, state, loop, start, n)
-    judge = Slot(resolve("auto"))  # the certificate does not depend on the solver that is being judged
-    loop.amplified = amplification(loop.outcome.evaluation, judge, loop.residual)
+    if loop.outcome.evaluation is not None:
+        step = assemble(loop.outcome.evaluation)
+        # The certificate does not depend on the solver that is being judged.
+        loop.outcome.kept = (step, Slot(resolve("auto")).factor(step.A))
+        loop.amplified = amplification(loop.outcome, loop.residual)
     result = finish(problem, status, loop, bc_tol, start)
     return dataclasses.replace(result, method="collocation", n=n, time=time.perf_counter() - start)
+
+
+class _Slot(Slot):
+    """The linear-solver slot with a stricter target: 1e-11 of a row of size n^4 is no small residual."""
+
+    def factor(self, A: Any) -> _Factored:
+        return _Factored(self, factor(self.solver, A, rtol=LINEAR_TOL))
 
 
 class _Newton:
@@ -192,34 +206,24 @@ def _scale(x: np.ndarray, step: np.ndarray, space: GridSpace) -> np.ndarray:
 def _norm(step: np.ndarray, scale: np.ndarray, space: GridSpace) -> float:
     """The largest root mean square of the change of an unknown, relative to its size."""
     relative = np.abs(step) / scale
-    parts = [
-        np.sqrt(np.mean(relative[a:b] ** 2)) for a, b in zip(space.starts[:-1], space.starts[1:], strict=True)
-    ]
+    ends = zip(space.starts[:-1], space.starts[1:], strict=True)
+    parts = [np.sqrt(np.mean(relative[a:b] ** 2)) for a, b in ends]
     return float(max([*parts, *relative[space.starts[-1] :]], default=0.0))
 
 
-def _on_grid(state: State, space: GridSpace) -> np.ndarray:
-    """A state of a mesh as grid values and scalars."""
-    parts = [state.series(j)(x) for j, x in enumerate(space.grids)]
-    return np.concatenate([*parts, state.lam])
-
-
-def _on_mesh(problem: BVP, space: GridSpace, vector: np.ndarray, rhs: Any) -> State:
-    """Grid values as a state on one element.
+def _on_mesh(problem: BVP, space: GridSpace, vector: np.ndarray, rhs: Any) -> list[State]:
+    """Grid values as a state on one element, in one way or two.
 
     Differentiating values loses digits like n^(2d). So, where the equations determine the highest
     derivatives, those of the solution follow from the lower ones, and the state at the left end is the one
-    that fits the values best.
+    that fits the values best. In layers the other way is the better one: the residual will tell.
     """
     mesh = Mesh(np.array(space.domain), max(space.sizes), problem.structure.orders)
     state = State.zeros(mesh, space.n_scalars, vector.dtype)
-    state.lam[:] = vector[space.starts[-1] :]
-    values = [vector[a:b] for a, b in zip(space.starts[:-1], space.starts[1:], strict=True)]
-    for j, d in enumerate(mesh.orders):
-        series = ChebSeries.from_values(values[j], space.domain)
+    functions, state.lam[:] = space.split(vector)
+    for j, (d, series) in enumerate(zip(mesh.orders, functions, strict=True)):
         state.W[0, j] = series(mesh.x, int(d))
-        for k in range(int(d)):
-            state.Z[:, mesh.zoff[j] + k] = series(mesh.t, k)
+        _fit_states(state, j, space.grids[j], series(space.grids[j]))
     ev = evaluate(problem, state, rhs, vector.dtype)
     leading = np.zeros((mesh.p, mesh.m, mesh.m), vector.dtype)
     for i, j, k, coefficient in zip(*ev.index, ev.coef[:, 0], strict=True):
@@ -227,15 +231,17 @@ def _on_mesh(problem: BVP, space: GridSpace, vector: np.ndarray, rhs: Any) -> St
             leading[:, i, j] += coefficient
     with np.errstate(all="ignore"):
         regular = np.linalg.cond(leading) < REGULAR
-    if regular.all():
-        state.W[0] -= np.linalg.solve(leading, ev.residual[:, 0].T[:, :, None])[:, :, 0].T
-    for j, grid_values in enumerate(values):
-        _fit_states(state, j, space.grids[j], grid_values)
-    return state
+    if not regular.all():
+        return [state]
+    change = np.linalg.solve(leading, ev.residual[:, 0].T[:, :, None])[:, :, 0].T
+    other = State(mesh, state.Z.copy(), state.W - change, state.lam)
+    for j, x in enumerate(space.grids):
+        _fit_states(other, j, x, functions[j](x))
+    return [other, state]
 
 
 def _fit_states(state: State, j: int, x: np.ndarray, values: np.ndarray) -> None:
-    """States of unknown j at both ends that go with its highest derivative and, best, with its values at x."""
+    """States of unknown j at both ends: those that go with its highest derivative and its values at x."""
     mesh = state.mesh
     d, first, h = int(mesh.orders[j]), mesh.zoff[j], mesh.half[0]
     if d == 0:
@@ -254,7 +260,7 @@ def _fit_states(state: State, j: int, x: np.ndarray, values: np.ndarray) -> None
 def _failed(
     problem: BVP, status: Status, state: State, loop: AdaptiveLoop, start: float, n: int
 ) -> BVPResult:
-    """Newton's method did not converge on the first grid: the guess is returned, marked as a failure."""
+    """Newton's method did not converge on the first grid: the guess comes back, marked as a failure."""
     try:
         ev = evaluate(problem, state, loop.rhs, state.W.dtype)
         loop.residual = residuals(ev, loop.rhs)
