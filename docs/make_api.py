@@ -31,6 +31,8 @@ ROOMS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
      ("minimize_lp", "LpProblem", "LpTerm", "LpResult", "minimize_lp_batch")),
     ("", "spectral_nn.lp.result", ("LpStatus",)),
 )  # fmt: skip
+FOR_SOLVERS = ("trace", "conditions")
+"""Methods without an underscore that only the library's own rooms call."""
 LISTS = ("Parameters", "Attributes", "Returns", "Raises", "Yields")
 HEADER = """# API
 
@@ -114,16 +116,16 @@ def _is_result(thing: Any) -> bool:
 
 
 def _method(name: str, value: Any) -> str:
-    if name.startswith("_"):
+    if name.startswith("_") or name in FOR_SOLVERS:
         return ""
     if isinstance(value, property):
-        return f"- `.{name}`: {_summary(value.fget)}"
+        return f"- `.{name}`: {_summary(value.fget)}".removesuffix(": ")
     if isinstance(value, (classmethod, staticmethod)):
         value = value.__func__
     if not inspect.isfunction(value):
         return ""
     text = signature(name, value).replace("\n", "")
-    return f"- `.{re.sub(' +', ' ', text).replace('cls, ', '')}`: {_summary(value)}"
+    return f"- `.{re.sub(' +', ' ', text).replace('cls, ', '')}`: {_summary(value)}".removesuffix(": ")
 
 
 def _summary(thing: Any) -> str:
