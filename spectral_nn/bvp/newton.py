@@ -60,65 +60,71 @@ def linear_step(problem: BVP, evaluation: Evaluation, slot: Any) -> tuple[Any, S
     return (step, factors), unpack(x, mesh, evaluation.state.lam.size, step.S), ok
 
 
-def newton(problem: BVP, state: State, rhs: Any, dtype: Any, slot: Any, *, tol: float, max_iter: int, damping: bool = True, boldest: float = SMALLEST_DAMPING,
-           callback: Callable[[NewtonRecord], Any] | None = None, done: int = 0,
-           deflation: Any = None, start: Evaluation | None = None) -> NewtonOutcome:  # fmt: skip
+def newton(
+    problem: BVP,
+    state: State,
+    rhs: Any,
+    dtype: Any,
+    slot: Any,
+    *,
+    tol: float,
+    max_iter: int,
+    damping: bool = True,
+    boldest: float = SMALLEST_DAMPING,
+    callback: Callable[[NewtonRecord], Any] | None = None,
+    done: int = 0,
+    deflation: Any = None,
+    start: Evaluation | None = None,
+) -> NewtonOutcome:
     """Iterate from a state until the step is below ``tol`` relative to the solution.
 
-    A linear problem takes one step. ``done`` counts iterations made before, on other meshes. Where the monotonicity test
-    would cut a step below ``boldest``, that step is taken nevertheless if ``boldest`` is above `SMALLEST_DAMPING`.
-    ``start`` is the evaluation of the state if there is one already.
-    ``deflation`` turns steps and corrections of the problem into those of the deflated one (see `deflation.Deflation`).
+    A linear problem takes one step. ``done`` counts iterations made before, on other meshes. Where the monotonicity
+    test would cut a step below ``boldest``, that step is taken nevertheless if ``boldest`` is above
+    `SMALLEST_DAMPING`. ``start`` is the evaluation of the state if there is one already. ``deflation`` turns steps
+    and corrections of the problem into those of the deflated one (see `deflation.Deflation`).
     """
     if start is None:
         try:
             start = evaluate(problem, state, rhs, dtype)
         except NonFinite as error:
             return NewtonOutcome(None, False, "nonfinite", str(error))  # type: ignore[arg-type]
-    now = start
+    now, n = start, state.mesh.x.size
     out = NewtonOutcome(now, False, "iterations")
-    previous: tuple[float, State, float] | None = None
+    search = _Search(problem, rhs, dtype, damping, boldest, deflation)
     for iteration in range(done + 1, done + max_iter + 1):
-        kept, step, ok = linear_step(problem, now, slot)
-        out.kept = kept
+        out.kept, plain, ok = linear_step(problem, now, slot)
         if not ok:
             out.evaluation, out.reason = now, "singular"
             return out
         if problem.linear:
-            out.evaluation = evaluate_known(now, now.state.plus(step))
+            out.evaluation = evaluate_known(now, now.state.plus(plain))
             out.converged, out.reason = True, "converged"
-            out.records.append(NewtonRecord(iteration, 0.0, 1.0, 0.0, state.mesh.x.size))
+            out.records.append(NewtonRecord(iteration, 0.0, 1.0, 0.0, n))
             return out
-        if deflation is not None:
-            step = deflation.step(now.state, step)
-        scale = _scale(now.state, step)
-        size = _norm(step, scale)
-        factor = 1.0 if previous is None or not damping else min(1.0, _predicted(previous, step, size, scale))
+        size = search.measure(now, plain)
         if size <= tol:
             try:
-                out.evaluation = evaluate(problem, now.state.plus(step), rhs, dtype)
+                out.evaluation = evaluate(problem, now.state.plus(search.step.state), rhs, dtype)
             except NonFinite as error:
                 out.reason, out.message = "nonfinite", str(error)
                 return out
-            out.records.append(NewtonRecord(iteration, size, 1.0, 0.0, state.mesh.x.size))
+            out.records.append(NewtonRecord(iteration, size, 1.0, 0.0, n))
             out.converged, out.reason = True, "converged"
             break
-        trial, correction, contraction, factor = _search(problem, now, step, size, scale, factor, kept, rhs, dtype, damping, boldest, deflation)
+        trial, contraction, factor = search.along(now, out.kept)
         if trial is None:
             out.evaluation, out.reason = now, "diverged"
             return out
-        record = NewtonRecord(iteration, size, factor, contraction, state.mesh.x.size)
+        record = NewtonRecord(iteration, size, factor, contraction, n)
         out.records.append(record)
-        if callback is not None and _stops(callback, record):
-            out.evaluation, out.reason, out.message = trial, "iterations", "stopped by the callback"
-            return out
-        previous = (size, correction, factor)
         now = out.evaluation = trial
-        if factor == 1.0 and contraction > 0.5 and size < STAGNANT:
-            out.converged, out.reason = True, "converged"  # rounding: the residual will tell how good it is
-            break
-        if factor == 1.0 and contraction < 0.5 and contraction * size <= tol and contraction**2 * size <= 0.1 * tol:
-            # The simplified correction is the next step to first order: it is below tol, so the state is good.
+        if callback is not None and _stops(callback, record):
+            out.message = "stopped by the callback"
+            return out
+        # The simplified correction is the next step to first order: if it is below tol, the state is good. Steps that
+        # are tiny and no longer shrink are rounding; the residual will tell how good the state is then.
+        good = contraction < 0.5 and contraction * size <= tol and contraction**2 * size <= 0.1 * tol
+        if factor == 1.0 and (good or (contraction > 0.5 and size < STAGNANT)):
             out.converged, out.reason = True, "converged"
             break
     return out
@@ -141,63 +147,92 @@ def evaluate_known(ev: Evaluation, state: State) -> Evaluation:
     return replace(ev, state=state, residual=residual.reshape(ev.residual.shape), fields=fields, scales=None)
 
 
-def _search(problem, now, step, size, scale, factor, kept, rhs, dtype, damping, boldest, deflation):
-    """Shorten (or lengthen once) the step until the natural monotonicity test holds."""
-    system, factors = kept
-    lengthened = False
-    while True:
-        if factor < SMALLEST_DAMPING:
-            return None, None, np.inf, factor
-        try:
-            trial = evaluate(problem, now.state.plus(step, factor), rhs, dtype)
-        except NonFinite:
-            factor *= 0.25
-            continue
-        x, _ = factors.solve(same_scaling(system, trial, 1.0 - factor))
-        correction = unpack(x, now.state.mesh, now.state.lam.size, system.S)
-        if deflation is not None:
-            correction = deflation.correction(now.state, trial.state, step, correction)
-        correction_norm = _norm(correction, scale)
-        contraction = correction_norm / size
-        if not damping or SMALLEST_DAMPING < factor <= boldest:
-            return trial, correction, contraction, factor
-        gap = _norm(correction.plus(step, factor - 1.0), scale)
-        better = 0.5 * size * factor**2 / gap if gap > 0 else 1.0
-        if not contraction < 1.0 - factor / 4.0:
-            factor = min(better, 0.5 * factor) if np.isfinite(better) else 0.25 * factor
-            factor = max(factor, boldest) if boldest > SMALLEST_DAMPING else factor
-            continue
-        if factor < 1.0 and not lengthened and min(1.0, better) >= 4.0 * factor:
-            factor, lengthened = min(1.0, better), True
-            continue
-        return trial, correction, contraction, factor
+class _Change:
+    """A step or correction: the state, and the values of the functions themselves, by which it is measured."""
+
+    def __init__(self, state: State):
+        self.state = state
+        self.values = state.fields()[state.mesh.slot[:-1]]
+
+    def norm(self, scale: tuple[np.ndarray, np.ndarray], other: _Change | None = None, factor: float = 0.0) -> float:
+        """Root mean square over the domain of the worst relative change, of self + factor · other."""
+        mesh = self.state.mesh
+        values, lam = self.values, self.state.lam
+        if other is not None:
+            values, lam = values + factor * other.values, lam + factor * other.state.lam
+        relative = np.abs(values) / scale[0][:, None]
+        mean = np.sqrt((relative**2 @ mesh.weights) / (mesh.t[-1] - mesh.t[0]))
+        return float(max(mean.max(initial=0.0), (np.abs(lam) / scale[1]).max(initial=0.0)))
 
 
-def _predicted(previous, step, size, scale) -> float:
-    """Damping factor predicted from the last step, its correction and the new step (Deuflhard 2004, eq. (3.50))."""
-    last_size, correction, last_factor = previous
-    gap = _norm(correction.plus(step, -1.0), scale)
-    return last_size * _norm(correction, scale) / (gap * size) * last_factor if gap * size > 0 else 1.0
+class _Search:
+    """The search along a Newton step, with the memory that predicts how long the next one may be."""
+
+    def __init__(self, problem: BVP, rhs: Any, dtype: Any, damping: bool, boldest: float, deflation: Any):
+        self.problem, self.rhs, self.dtype, self.deflation = problem, rhs, dtype, deflation
+        self.damping, self.boldest = damping, boldest
+        self.step: _Change
+        self.factor = 1.0
+        self._last: tuple[float, _Change, float] | None = None
+
+    def measure(self, now: Evaluation, plain: State) -> float:
+        """Take up a new step: its norm, and the damping factor to begin with."""
+        step = plain if self.deflation is None else self.deflation.step(now.state, plain)
+        self.step = _Change(step)
+        self.scale = _scale(now, self.step)
+        self.size = self.step.norm(self.scale)
+        self.factor = min(1.0, self._predicted()) if self.damping and self._last is not None else 1.0
+        return self.size
+
+    def along(self, now: Evaluation, kept: Any) -> tuple[Evaluation | None, float, float]:
+        """Shorten (or lengthen once) the step until the natural monotonicity test holds."""
+        system, factors = kept
+        factor, lengthened = self.factor, False
+        while factor >= SMALLEST_DAMPING:
+            try:
+                trial = evaluate(self.problem, now.state.plus(self.step.state, factor), self.rhs, self.dtype)
+            except NonFinite:
+                factor *= 0.25
+                continue
+            x, _ = factors.solve(same_scaling(system, trial, 1.0 - factor))
+            back = unpack(x, now.state.mesh, now.state.lam.size, system.S)
+            if self.deflation is not None:
+                back = self.deflation.correction(now.state, trial.state, self.step.state, back)
+            correction = _Change(back)
+            contraction = correction.norm(self.scale) / self.size
+            accepted = trial, contraction, factor
+            self._last = self.size, correction, factor
+            if not self.damping or SMALLEST_DAMPING < factor <= self.boldest:
+                return accepted
+            gap = correction.norm(self.scale, self.step, factor - 1.0)
+            better = 0.5 * self.size * factor**2 / gap if gap > 0 else 1.0
+            if not contraction < 1.0 - factor / 4.0:
+                factor = min(better, 0.5 * factor) if np.isfinite(better) else 0.25 * factor
+                factor = max(factor, self.boldest) if self.boldest > SMALLEST_DAMPING else factor
+            elif factor < 1.0 and not lengthened and min(1.0, better) >= 4.0 * factor:
+                factor, lengthened = min(1.0, better), True
+            else:
+                return accepted
+        return None, np.inf, factor
+
+    def _predicted(self) -> float:
+        """From the last step, its correction and the new step (Deuflhard 2004, eq. (3.50))."""
+        assert self._last is not None
+        last_size, correction, last_factor = self._last
+        gap = correction.norm(self.scale, self.step, -1.0)
+        if not gap * self.size > 0:
+            return 1.0
+        return last_size * correction.norm(self.scale) / (gap * self.size) * last_factor
 
 
-def _scale(state: State, step: State) -> tuple[np.ndarray, np.ndarray]:
+def _scale(now: Evaluation, step: _Change) -> tuple[np.ndarray, np.ndarray]:
     """Sizes of each unknown function and each scalar, against which steps are measured."""
-    mesh = state.mesh
-    first = mesh.slot[:-1]
-    before, change = np.abs(state.fields()[first]), np.abs(step.fields()[first])
-    functions = np.maximum(before.max(axis=1), change.max(axis=1))
+    before = np.abs(now.fields[now.state.mesh.slot[:-1]])
+    functions = np.maximum(before.max(axis=1), np.abs(step.values).max(axis=1))
     functions = np.maximum(functions, FLOOR * functions.max(initial=0.0))
     functions[functions == 0] = 1.0
-    scalars = np.maximum(np.maximum(np.abs(state.lam), np.abs(step.lam)), 1e-300)
+    scalars = np.maximum(np.maximum(np.abs(now.state.lam), np.abs(step.state.lam)), 1e-300)
     return functions, scalars
-
-
-def _norm(step: State, scale: tuple[np.ndarray, np.ndarray]) -> float:
-    """Root mean square over the domain of the worst relative change."""
-    mesh = step.mesh
-    values = np.abs(step.fields()[mesh.slot[:-1]]) / scale[0][:, None]
-    mean = np.sqrt((values**2 @ mesh.weights) / (mesh.t[-1] - mesh.t[0]))
-    return float(max(mean.max(initial=0.0), (np.abs(step.lam) / scale[1]).max(initial=0.0)))
 
 
 def _stops(callback: Callable, record: NewtonRecord) -> bool:
