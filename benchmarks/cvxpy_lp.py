@@ -22,6 +22,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def compare(case: Case) -> list[dict[str, Any]]:
     for rival, (approx, options) in RIVALS.items():
         if case.A.shape[0] > LARGEST.get(rival, 10**9):
             continue
-        theirs = best(lambda a=approx, o=options: solved(case.build(approx=a), dict(o)), repeats=3)
+        theirs = best(partial(rival_solve, case, approx, options), repeats=3)
         # The rational exponent of cp.norm is the exponent itself for the exponents here.
         rows.append(line(case, rival, theirs, optimum, mine["seconds"]))
     return rows
@@ -140,6 +141,10 @@ def solved(problem: cp.Problem, options: dict[str, Any]) -> dict[str, Any]:
         "iterations": getattr(stats, "num_iters", None),
         "gap": extra["gap"] if isinstance(extra, dict) and "gap" in extra else np.nan,
     }
+
+
+def rival_solve(case: Case, approx: bool, options: dict[str, Any]) -> dict[str, Any]:
+    return solved(case.build(approx=approx), dict(options))
 
 
 def best(run: Callable[[], dict[str, Any]], repeats: int) -> dict[str, Any]:

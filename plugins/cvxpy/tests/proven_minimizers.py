@@ -8,6 +8,7 @@ the way it was found.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linprog
@@ -293,7 +294,7 @@ def _dual_value(s: Statement, x: np.ndarray, delta: np.longdouble, linear: list)
     which moves those entries alone, repairs the stationarity before it is charged.
     """
     left = [_slopes(piece, _residual(piece, x), delta) for piece in s.pieces]
-    duals = [slopes[0] for slopes in left]
+    duals: list[Any] = [slopes[0] for slopes in left]
     z = x
     _, hessian = _derivatives(s, x, delta)
     E = linear[0][0].astype(LONG)
@@ -318,7 +319,8 @@ def _dual_value(s: Statement, x: np.ndarray, delta: np.longdouble, linear: list)
             groups = np.zeros(len(y), dtype=int) if piece.groups is None else piece.groups
             sums = np.zeros(groups.max() + 1, dtype=LONG)
             np.add.at(sums, groups, np.where(rows > 0, rows, 0) * (np.abs(y) / a) ** (p / (p - 1)))
-            y = np.divide(y, np.maximum(sums ** ((p - 1) / p), 1)[groups])
+            shrink = np.maximum(sums ** ((p - 1) / p), 1)
+            y = y / shrink[groups]
             duals[k] = y
         total -= y @ np.asarray(np.broadcast_to(piece.b, len(y)), dtype=LONG)
     for _, right, multiplier in linear:

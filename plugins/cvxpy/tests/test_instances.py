@@ -6,11 +6,10 @@ import cvxpy as cp
 import numpy as np
 import pytest
 import spectral_nn_cvxpy  # noqa: F401  registers the method
-from cvxpy_instances import EXPONENTS, Instance, large, small
+from cvxpy_instances import EXPONENTS, LARGE, Instance, small
 from proven_minimizers import LONG, prove
 
 SMALL = small()
-LARGE = large()
 
 
 def test_there_are_enough_instances() -> None:
@@ -34,12 +33,11 @@ def test_value_and_duals(name: str) -> None:
     assert "condition" in name or np.max(np.abs(x.value - proven.x)) <= 3e-2 * np.max(np.abs(proven.x))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_large_instances_carry_their_proof(name: str) -> None:
     """The dual point that comes with the result, checked in extended precision, bounds the optimum from
     below."""
-    instance = LARGE[name]
+    instance = LARGE[name]()
     problem, x = instance.problem()
     value = problem.solve(method="newton_lp")
     assert problem.status == cp.OPTIMAL
