@@ -25,10 +25,24 @@ _HOME = {
 _ROOM_OF = {name: room for room, names in _HOME.items() for name in names}
 
 __all__ = [
-    "BVP", "BVPResult", "ChebSeries", "LinearSolution", "LinearSystem", "LpProblem", "LpResult", "LpTerm",
-    "Status", "continuation", "deflate", "linear_solvers", "minimize_lp", "minimize_lp_batch",
-    "select_linear_solver", "solve_bvp", "solve_linear",
-]  # fmt: skip
+    "BVP",
+    "BVPResult",
+    "ChebSeries",
+    "LinearSolution",
+    "LinearSystem",
+    "LpProblem",
+    "LpResult",
+    "LpTerm",
+    "Status",
+    "continuation",
+    "deflate",
+    "linear_solvers",
+    "minimize_lp",
+    "minimize_lp_batch",
+    "select_linear_solver",
+    "solve_bvp",
+    "solve_linear",
+]
 
 try:
     __version__ = version("spectral-nn")

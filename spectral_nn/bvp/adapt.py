@@ -21,8 +21,8 @@ from .mesh import Mesh, State
 from .newton import SMALLEST_DAMPING, NewtonOutcome, newton
 from .problem import BVP
 from .resolve import Residuals, condition_residual, refine, residuals
-from .scan import scan
 from .result import BVPResult, Status
+from .scan import scan
 
 NODES = 16
 """Nodes of an element: the degree at which splitting elements and raising the degree cost about the same."""
@@ -52,8 +52,12 @@ RESCUE_ELEMENTS = 16
 BOLD = 0.06
 """Damping that is not gone below in a rescue: steps that the monotonicity test forbids sometimes lead out of a trap."""
 GIVEN_UP = (Status.NOT_CONVERGED, Status.ITERATION_LIMIT, Status.SINGULAR)
-REASONS = {"singular": Status.SINGULAR, "diverged": Status.NOT_CONVERGED, "nonfinite": Status.NOT_FINITE,
-           "iterations": Status.ITERATION_LIMIT}  # fmt: skip
+REASONS = {
+    "singular": Status.SINGULAR,
+    "diverged": Status.NOT_CONVERGED,
+    "nonfinite": Status.NOT_FINITE,
+    "iterations": Status.ITERATION_LIMIT,
+}
 
 
 class Slot:
@@ -97,8 +101,22 @@ class _Factored:
         return answer.x, usable
 
 
-def solve_mesh(problem: BVP, *, rhs: Any, guess: Any, tol: float, bc_tol: float, solver: Any, max_iter: int, max_n: int,
-               damping: bool, callback: Callable | None, start: float, rescue: bool = True, nodes: int = NODES) -> BVPResult:  # fmt: skip
+def solve_mesh(
+    problem: BVP,
+    *,
+    rhs: Any,
+    guess: Any,
+    tol: float,
+    bc_tol: float,
+    solver: Any,
+    max_iter: int,
+    max_n: int,
+    damping: bool,
+    callback: Callable | None,
+    start: float,
+    rescue: bool = True,
+    nodes: int = NODES,
+) -> BVPResult:
     """Solve on a mesh of elements that is refined until the residual between the nodes is within tol."""
     slot = Slot(solver)
     loop = AdaptiveLoop(problem, rhs, tol, slot, max_iter, max_n, damping, callback)
@@ -146,8 +164,8 @@ def first_mesh(problem: BVP, guess: Any, nodes: int, elements: int = 0) -> Mesh:
     if isinstance(guess, BVPResult) and guess.domain == problem.domain and guess.state is not None:
         t = np.unique(np.concatenate([guess.mesh, problem.breakpoints]))
         if guess.state.mesh.p > nodes:  # a result of collocation: one element of high degree
-            parts = int(np.ceil(2 * guess.state.mesh.p / nodes))
-            t = np.unique(np.concatenate([np.linspace(c, d, parts + 1) for c, d in zip(t[:-1], t[1:], strict=True)]))
+            pieces = int(np.ceil(2 * guess.state.mesh.p / nodes))
+            t = np.unique([np.linspace(c, d, pieces + 1) for c, d in zip(t[:-1], t[1:], strict=True)])
         return Mesh(t, nodes, problem.structure.orders)
     ends = np.array([a, *problem.breakpoints, b])
     elements = elements or FIRST_ELEMENTS[problem.linear]
@@ -159,8 +177,17 @@ def first_mesh(problem: BVP, guess: Any, nodes: int, elements: int = 0) -> Mesh:
 class AdaptiveLoop:
     """Newton, residual, refinement, again; keeps what the certificate needs to know about the last state."""
 
-    def __init__(self, problem: BVP, rhs: Any, tol: float, slot: Slot, max_iter: int, max_n: int, damping: bool,
-                 callback: Callable | None):  # fmt: skip
+    def __init__(
+        self,
+        problem: BVP,
+        rhs: Any,
+        tol: float,
+        slot: Slot,
+        max_iter: int,
+        max_n: int,
+        damping: bool,
+        callback: Callable | None,
+    ):
         self.problem, self.rhs, self.tol, self.slot = problem, rhs, tol, slot
         self.max_iter, self.max_n, self.damping, self.callback = max_iter, max_n, damping, callback
         self.iterations = 0
@@ -184,8 +211,20 @@ class AdaptiveLoop:
             left = min(self.max_iter - self.iterations, ATTEMPT - (self.iterations - first))
             if left <= 0 and not problem.linear:
                 return Status.ITERATION_LIMIT
-            out = newton(problem, state, self.rhs, dtype, self.slot, tol=accuracy, max_iter=max(1, left), damping=self.damping,
-                         boldest=boldest, callback=self.callback, done=self.iterations, start=again)  # fmt: skip
+            out = newton(
+                problem,
+                state,
+                self.rhs,
+                dtype,
+                self.slot,
+                tol=accuracy,
+                max_iter=max(1, left),
+                damping=self.damping,
+                boldest=boldest,
+                callback=self.callback,
+                done=self.iterations,
+                start=again,
+            )
             again = None
             self.iterations += len(out.records)
             self.records += out.records
@@ -196,7 +235,10 @@ class AdaptiveLoop:
             r = self.residual = residuals(out.evaluation, self.rhs)
             state = out.evaluation.state
             if not tight and not problem.linear and r.worst < LOOSE_UNTIL:
-                tight, again = True, out.evaluation  # judge a mesh only when Newton's own error is out of the way
+                tight, again = (
+                    True,
+                    out.evaluation,
+                )  # judge a mesh only when Newton's own error is out of the way
                 continue
             self.worst.append(r.worst)
             if r.worst <= target and self.scan:
@@ -247,9 +289,13 @@ class AdaptiveLoop:
 def _break_in(problem: BVP, state: State, element: int, rhs: Any) -> float | None:
     mesh = state.mesh
     if problem.linear:
-        return find_break(problem, lambda j, k, x: 0.0, state.lam, rhs, (mesh.t[element], mesh.t[element + 1]))
+        return find_break(
+            problem, lambda j, k, x: 0.0, state.lam, rhs, (mesh.t[element], mesh.t[element + 1])
+        )
     series = [state.series(j) for j in range(mesh.m)]
-    return find_break(problem, lambda j, k, x: series[j](x, k), state.lam, rhs, (mesh.t[element], mesh.t[element + 1]))
+    return find_break(
+        problem, lambda j, k, x: series[j](x, k), state.lam, rhs, (mesh.t[element], mesh.t[element + 1])
+    )
 
 
 def _insert(t: np.ndarray, at: float) -> np.ndarray:
@@ -272,7 +318,11 @@ def finish(problem: BVP, status: Status, loop: AdaptiveLoop, bc_tol: float, star
         return _result(problem, status, state, np.nan, loop, start)
     ev = out.evaluation
     bc = condition_residual(ev, problem)
-    if not np.isfinite(loop.amplified.condition) and status in (Status.SOLVED, Status.ROUNDING, Status.NOT_RESOLVED):
+    if not np.isfinite(loop.amplified.condition) and status in (
+        Status.SOLVED,
+        Status.ROUNDING,
+        Status.NOT_RESOLVED,
+    ):
         loop.amplified = amplification(out, loop.residual)
     if loop.amplified.singularity > SINGULAR:
         status = Status.SINGULAR
@@ -283,17 +333,31 @@ def finish(problem: BVP, status: Status, loop: AdaptiveLoop, bc_tol: float, star
     return _result(problem, status, ev.state, bc, loop, start)
 
 
-def _result(problem: BVP, status: Status, state: State, bc: float, loop: AdaptiveLoop, start: float) -> BVPResult:
+def _result(
+    problem: BVP, status: Status, state: State, bc: float, loop: AdaptiveLoop, start: float
+) -> BVPResult:
     assert loop.outcome is not None
     detail = loop.outcome.message
     message = f"{detail}. {status.sentence}" if detail else status.sentence
     sets = loop.residual.sets if loop.residual is not None else (float("nan"), float("nan"))
     return BVPResult(
-        success=status is Status.SOLVED, status=status, message=message,
+        success=status is Status.SOLVED,
+        status=status,
+        message=message,
         u=tuple(state.series(j) for j in range(problem.structure.n_unknowns)),
         params={name: state.lam[i].item() for i, name in enumerate(problem.params)},
-        residual=max(sets), residuals=sets, bc_residual=float(bc), error_estimate=loop.amplified.error,
-        condition=loop.amplified.condition, nit=loop.iterations, n=state.mesh.x.size, mesh=state.mesh.t,
-        linear_solver=str(loop.slot), method="mesh", time=time.perf_counter() - start, names=problem.names,
-        history=tuple(loop.records), state=state,
-    )  # fmt: skip
+        residual=max(sets),
+        residuals=sets,
+        bc_residual=float(bc),
+        error_estimate=loop.amplified.error,
+        condition=loop.amplified.condition,
+        nit=loop.iterations,
+        n=state.mesh.x.size,
+        mesh=state.mesh.t,
+        linear_solver=str(loop.slot),
+        method="mesh",
+        time=time.perf_counter() - start,
+        names=problem.names,
+        history=tuple(loop.records),
+        state=state,
+    )

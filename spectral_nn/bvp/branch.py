@@ -82,14 +82,30 @@ class Branch:
 
     def __repr__(self) -> str:
         folds = ", ".join(f"{f:.10g}" for f in self.folds) or "none"
-        return (f"  branch: {len(self)} solutions, {self.name} from {self.values[0]:g} to {self.values[-1]:g}\n"
-                f"   folds: {folds}\n success: {self.success}\n message: {self.message}")  # fmt: skip
+        return (
+            f"  branch: {len(self)} solutions, {self.name} from {self.values[0]:g} to {self.values[-1]:g}\n"
+            f"   folds: {folds}\n success: {self.success}\n message: {self.message}"
+        )
 
 
-def continuation(op: Callable, domain: Sequence[float], lbc: Any = None, rbc: Any = None, bc: Any = None, *,
-                 parameter: dict[str, float], step: float = 0.1, until: tuple[float, float] | None = None,
-                 max_steps: int = 50, max_step: float = np.inf, guess: Any = None, measure: Callable | None = None,
-                 callback: Callable | None = None, params: dict[str, Any] | None = None, **options: Any) -> Branch:  # fmt: skip
+def continuation(
+    op: Callable,
+    domain: Sequence[float],
+    lbc: Any = None,
+    rbc: Any = None,
+    bc: Any = None,
+    *,
+    parameter: dict[str, float],
+    step: float = 0.1,
+    until: tuple[float, float] | None = None,
+    max_steps: int = 50,
+    max_step: float = np.inf,
+    guess: Any = None,
+    measure: Callable | None = None,
+    callback: Callable | None = None,
+    params: dict[str, Any] | None = None,
+    **options: Any,
+) -> Branch:
     """Follow a solution as a parameter changes, through folds.
 
     Parameters
@@ -140,16 +156,24 @@ def continuation(op: Callable, domain: Sequence[float], lbc: Any = None, rbc: An
     first = _solve_at(op, domain, lbc, rbc, bc, fixed, name, start, guess, options)
     results, values = [first], [start]
     if not first.success:
-        return _branch(name, values, results, size, False, f"the first solution failed: {first.message}", advance)
+        return _branch(
+            name, values, results, size, False, f"the first solution failed: {first.message}", advance
+        )
     second = _solve_at(op, domain, lbc, rbc, bc, fixed, name, start + 0.1 * step, first, options)
     if not second.success:
-        return _branch(name, values, results, size, False, f"the second solution failed: {second.message}", advance)
+        return _branch(
+            name, values, results, size, False, f"the second solution failed: {second.message}", advance
+        )
     results.append(second)
     values.append(start + 0.1 * step)
     length, message, success = abs(step), f"made {max_steps} steps", True
     while len(results) < max_steps:
         found = _step(op, domain, lbc, rbc, bc, fixed, name, values, results, length, options)
-        if not found.success or found.nit > 3 * SLOW or _turn(results[-2], results[-1], found, values, name) < STRAIGHT:
+        if (
+            not found.success
+            or found.nit > 3 * SLOW
+            or _turn(results[-2], results[-1], found, values, name) < STRAIGHT
+        ):
             length *= SHRINK
             if length < 1e-6 * abs(step):
                 success, message = False, f"no step leads on from {name} = {values[-1]:g}: {found.message}"
@@ -166,7 +190,9 @@ def continuation(op: Callable, domain: Sequence[float], lbc: Any = None, rbc: An
         if until is not None and not until[0] <= values[-1] <= until[1]:
             message = f"{name} left [{until[0]:g}, {until[1]:g}]"
             break
-        length = min(max_step, length * (GROW if found.nit <= QUICK else SHRINK if found.nit >= SLOW else 1.0))
+        length = min(
+            max_step, length * (GROW if found.nit <= QUICK else SHRINK if found.nit >= SLOW else 1.0)
+        )
     return _branch(name, values, results, size, success, message, advance)
 
 
@@ -189,7 +215,13 @@ def _step(op, domain, lbc, rbc, bc, fixed, name, values, results, length, option
     w = np.gradient(x) / (x[-1] - x[0])
     scales = [1.0 + np.sqrt(np.sum(w * np.abs(u(x)) ** 2)) for u in u_last]
     width = domain[1] - domain[0]
-    norm = np.sqrt(rate**2 + sum(np.sum(w * np.abs(a(x) - b(x)) ** 2) / s**2 for a, b, s in zip(u_last, before.u, scales, strict=True)))
+    norm = np.sqrt(
+        rate**2
+        + sum(
+            np.sum(w * np.abs(a(x) - b(x)) ** 2) / s**2
+            for a, b, s in zip(u_last, before.u, scales, strict=True)
+        )
+    )
     tangent = [lambda t, a=a, b=b: (a(t) - b(t)) / norm for a, b in zip(u_last, before.u, strict=True)]
 
     def arclength(x, *args, **scalars):
@@ -216,13 +248,17 @@ def _turn(before: BVPResult, last: BVPResult, found: BVPResult, values: list[flo
 
 def _user_conditions(bc, x, args, scalars) -> list[Any]:
     if isinstance(bc, str):
-        raise ValueError("bc: continuation takes conditions as a callable; write periodic ones as lambda x, u: u(a) - u(b)")
+        raise ValueError(
+            "bc: continuation takes conditions as a callable; write periodic ones as lambda x, u: u(a) - u(b)"
+        )
     return as_list(call_with_params(bc, [x, *args], scalars, "bc"))
 
 
 def _check_parameter(parameter: Any, step: Any) -> tuple[str, float]:
     if not isinstance(parameter, dict) or len(parameter) != 1:
-        raise ValueError(f"parameter: expected a dict with one name and its first value, such as {{'lam': 0.0}}, got {parameter!r:.60}")
+        raise ValueError(
+            f"parameter: expected a dict with one name and its first value, such as {{'lam': 0.0}}, got {parameter!r:.60}"
+        )
     ((name, start),) = parameter.items()
     if not np.isfinite(step) or step == 0:
         raise ValueError(f"step: expected a number that is not zero, got {step!r}")
@@ -233,7 +269,9 @@ def _branch(name, values, results, size, success, message, advance) -> Branch:
     v = np.array(values)
     turns = [i for i in range(1, v.size - 1) if (v[i] - v[i - 1]) * (v[i + 1] - v[i]) < 0]
     folds = [_fold(i, v, results, advance) for i in turns]
-    return Branch(name, v, np.array([size(r) for r in results]), tuple(results), np.array(folds), success, message)
+    return Branch(
+        name, v, np.array([size(r) for r in results]), tuple(results), np.array(folds), success, message
+    )
 
 
 def _fold(i: int, v: np.ndarray, results: list[BVPResult], advance: Callable) -> float:
@@ -245,7 +283,9 @@ def _fold(i: int, v: np.ndarray, results: list[BVPResult], advance: Callable) ->
         found = advance(v[i - 1 : i + 1], results[i - 1 : i + 1], length)
         return -sign * found if np.isfinite(found) else np.inf
 
-    best = minimize_scalar(below, bounds=(-0.9 * back, 0.9 * ahead), method="bounded", options={"xatol": 1e-5 * (back + ahead)})
+    best = minimize_scalar(
+        below, bounds=(-0.9 * back, 0.9 * ahead), method="bounded", options={"xatol": 1e-5 * (back + ahead)}
+    )
     return float(sign * max(-best.fun, sign * v[i]))
 
 
@@ -254,4 +294,11 @@ def _distance(a: BVPResult, b: BVPResult) -> float:
     x = a._sample()
     w = np.gradient(x) / (x[-1] - x[0])
     parts = [(p(x), q(x)) for p, q in zip(a.u, b.u, strict=True)]
-    return float(np.sqrt(sum(np.sum(w * np.abs(p - q) ** 2) / (1.0 + np.sqrt(np.sum(w * np.abs(p) ** 2))) ** 2 for p, q in parts)))
+    return float(
+        np.sqrt(
+            sum(
+                np.sum(w * np.abs(p - q) ** 2) / (1.0 + np.sqrt(np.sum(w * np.abs(p) ** 2))) ** 2
+                for p, q in parts
+            )
+        )
+    )

@@ -18,7 +18,9 @@ SLOW = 0.1
 ROUNDING = 2e-14
 
 
-def find_break(problem: BVP, fields: Any, params: np.ndarray, rhs: Any, interval: tuple[float, float]) -> float | None:
+def find_break(
+    problem: BVP, fields: Any, params: np.ndarray, rhs: Any, interval: tuple[float, float]
+) -> float | None:
     """The point in the interval where coefficients or right-hand sides are not smooth, or None.
 
     ``fields(j, k, x)`` gives the present solution at points x. Of the two halves the rougher one is kept, until both

@@ -21,8 +21,9 @@ FEWEST, MOST = 64, 4096
 """Points of each of the two sets at which the residual is judged, as many as coefficients within these bounds."""
 
 
-def solve_ultraspherical_problem(problem: BVP, *, rhs: Any, tol: float, bc_tol: float, solver: Any, max_n: int,
-                                 start: float) -> BVPResult:  # fmt: skip
+def solve_ultraspherical_problem(
+    problem: BVP, *, rhs: Any, tol: float, bc_tol: float, solver: Any, max_n: int, start: float
+) -> BVPResult:
     """Solve a linear problem with smooth coefficients in O(n).
 
     Raises
@@ -40,19 +41,36 @@ def solve_ultraspherical_problem(problem: BVP, *, rhs: Any, tol: float, bc_tol: 
     sides = [_side(problem, rhs, i) for i in range(m)]
     conditions = _conditions(problem)
     single = m == 1
-    u, info = solve_ultraspherical(coefs[0][0] if single else coefs, sides[0] if single else sides, conditions, domain,
-                                   tol=1e-15, n_max=max_n)  # fmt: skip
+    u, info = solve_ultraspherical(
+        coefs[0][0] if single else coefs,
+        sides[0] if single else sides,
+        conditions,
+        domain,
+        tol=1e-15,
+        n_max=max_n,
+    )
     series = (u,) if single else tuple(u)
     sets = _residuals(problem, series, rhs, info.n)
     bc = _condition_residual(conditions, series)
     status = _status(info, sets, bc, tol, bc_tol, max_n)
     detail = "" if info.success else info.message + " "
     return BVPResult(
-        success=status is Status.SOLVED, status=status, message=detail + status.sentence, u=series, params={},
-        residual=max(sets), residuals=sets, bc_residual=bc, nit=1, n=info.n * m, mesh=np.array(domain),
+        success=status is Status.SOLVED,
+        status=status,
+        message=detail + status.sentence,
+        u=series,
+        params={},
+        residual=max(sets),
+        residuals=sets,
+        bc_residual=bc,
+        nit=1,
+        n=info.n * m,
+        mesh=np.array(domain),
         linear_solver=f"almost_banded, 1 solve, bandwidth {info.bandwidth[0]} + {info.bandwidth[1]}",
-        method="ultraspherical", time=time.perf_counter() - start, names=problem.names,
-    )  # fmt: skip
+        method="ultraspherical",
+        time=time.perf_counter() - start,
+        names=problem.names,
+    )
 
 
 def _check(problem: BVP, solver: Any) -> None:
@@ -66,8 +84,10 @@ def _check(problem: BVP, solver: Any) -> None:
     ]
     for applies, reason in reasons:
         if applies:
-            raise ValueError(f"method: 'ultraspherical' takes linear equations with smooth coefficients, but {reason}; "
-                             "expected method='mesh' (or 'auto') for it")  # fmt: skip
+            raise ValueError(
+                f"method: 'ultraspherical' takes linear equations with smooth coefficients, but {reason}; "
+                "expected method='mesh' (or 'auto') for it"
+            )
 
 
 def _zero(j: int, k: int) -> float:
@@ -76,7 +96,9 @@ def _zero(j: int, k: int) -> float:
 
 def _coefficient(problem: BVP, rhs: Any, i: int, j: int, k: int) -> Any:
     def a(x: np.ndarray) -> np.ndarray:
-        values = [v for ii, jj, kk, v in problem.trace(x, _zero, [], rhs).entries if (ii, jj, kk) == (i, j, k)]
+        values = [
+            v for ii, jj, kk, v in problem.trace(x, _zero, [], rhs).entries if (ii, jj, kk) == (i, j, k)
+        ]
         return np.broadcast_to(values[0], x.shape)
 
     return a
@@ -99,11 +121,17 @@ def _conditions(problem: BVP) -> list[Condition]:
         for j, k, weights in c.integrals:
             weight = weights / w
             if k != 0 or np.ptp(weight) > 1e-12 * np.abs(weight).max():
-                raise ValueError(f"{c.label}: method 'ultraspherical' takes plain integrals u.sum() in conditions; expected "
-                                 "method='mesh' for weighted ones")  # fmt: skip
+                raise ValueError(
+                    f"{c.label}: method 'ultraspherical' takes plain integrals u.sum() in conditions; expected "
+                    "method='mesh' for weighted ones"
+                )
             integrals.append((a, b, weight[0], j))
         single = len(problem.names) == 1
-        out.append(Condition([t[:3] if single else t for t in terms], -c.value, [t[:3] if single else t for t in integrals]))
+        out.append(
+            Condition(
+                [t[:3] if single else t for t in terms], -c.value, [t[:3] if single else t for t in integrals]
+            )
+        )
     return out
 
 
@@ -138,7 +166,13 @@ def _condition_residual(conditions: list[Condition], series: tuple[ChebSeries, .
 
 def _status(info: Any, sets: tuple[float, float], bc: float, tol: float, bc_tol: float, max_n: int) -> Status:
     if max(sets) <= tol:
-        return Status.SOLVED if bc <= bc_tol and info.success else Status.CONDITIONS_NOT_MET if bc > bc_tol else Status.SINGULAR
+        return (
+            Status.SOLVED
+            if bc <= bc_tol and info.success
+            else Status.CONDITIONS_NOT_MET
+            if bc > bc_tol
+            else Status.SINGULAR
+        )
     if info.n >= max_n:
         return Status.NOT_RESOLVED
     return Status.ROUNDING if info.success else Status.SINGULAR

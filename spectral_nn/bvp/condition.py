@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 import numpy as np
 
 from .newton import NewtonOutcome
@@ -56,5 +57,7 @@ def amplification(out: NewtonOutcome, residual: Residuals | None) -> Amplificati
 def _size(x: np.ndarray, ev: Evaluation, S: int, sizes: np.ndarray) -> float:
     if not np.isfinite(x).all():
         return np.inf
-    moved = unpack(np.ascontiguousarray(x), ev.state.mesh, ev.state.lam.size, S).fields()[ev.state.mesh.slot[:-1]]
+    moved = unpack(np.ascontiguousarray(x), ev.state.mesh, ev.state.lam.size, S).fields()[
+        ev.state.mesh.slot[:-1]
+    ]
     return float((np.abs(moved).max(axis=1) / sizes).max())

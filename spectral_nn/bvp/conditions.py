@@ -46,7 +46,7 @@ class Condition:
 class Surroundings:
     """What conditions may look at: the state of the solution, as a mesh (or a guess) presents it."""
 
-    def __init__(self, x: np.ndarray, weights: np.ndarray, fields: Callable, at: Callable, params: Sequence[Any]):
+    def __init__(self, x: np.ndarray, weights: np.ndarray, fields: Callable, at: Callable, params: Any):
         self.x, self.weights, self.fields, self.at, self.params = x, weights, fields, at, params
 
 
@@ -55,14 +55,18 @@ class ConditionTrace:
 
     compared = False
 
-    def __init__(self, structure: Structure, around: Surroundings, point: float | None, discover: bool = False):
+    def __init__(
+        self, structure: Structure, around: Surroundings, point: float | None, discover: bool = False
+    ):
         self.structure, self.around, self.point, self.discover = structure, around, point, discover
 
     def unknown(self, j: int, k: int = 0) -> Expression:
         order = self.structure.orders[j]
         if k > order:
-            raise ValueError(f"a condition uses the derivative of order {k} of unknown {j + 1}, but the equations have "
-                             f"order {order} in it: expected at most {order}")  # fmt: skip
+            raise ValueError(
+                f"a condition uses the derivative of order {k} of unknown {j + 1}, but the equations have "
+                f"order {order} in it: expected at most {order}"
+            )
         if self.point is not None:
             return self._point(j, k, self.point)
         return Expression(self, self.around.fields(j, k), {j * ORDERS + k: 1.0}, True, (j, k))
@@ -95,7 +99,9 @@ class ConditionTrace:
         return Expression(self, np.sum(w * expr.value), partials, expr.affine)
 
     def antiderivative(self, expr: Expression) -> Expression:
-        raise TypeError("bc: u.cumsum() is not available in conditions; use u.sum(), or cumsum in the equation")
+        raise TypeError(
+            "bc: u.cumsum() is not available in conditions; use u.sum(), or cumsum in the equation"
+        )
 
     def kernel(self, expr: Expression, kernel: Any, volterra: bool) -> Expression:
         raise TypeError("bc: kernels are not available in conditions; weight the integrand: (K(x)*u).sum()")
@@ -114,17 +120,23 @@ class ConditionTrace:
     @staticmethod
     def _pure(expr: Expression, what: str) -> tuple[int, int]:
         if expr.variable is None:
-            raise TypeError(f"conditions: {what} applies to an unknown or a derivative of it; "
-                            "write e.g. u(x0)**2, not (u**2)(x0)")  # fmt: skip
+            raise TypeError(
+                f"conditions: {what} applies to an unknown or a derivative of it; "
+                "write e.g. u(x0)**2, not (u**2)(x0)"
+            )
         return expr.variable
 
     def condition(self, expr: Any, label: str) -> Condition:
         """One traced expression as a `Condition`."""
         if not isinstance(expr, Expression):
-            raise TypeError(f"{label} returned {type(expr).__name__} ({expr!r:.40}); expected expressions in the unknowns "
-                            "that must vanish, such as u - 1")  # fmt: skip
+            raise TypeError(
+                f"{label} returned {type(expr).__name__} ({expr!r:.40}); expected expressions in the unknowns "
+                "that must vanish, such as u - 1"
+            )
         if np.ndim(expr.value) or any(isinstance(k, int) and k >= 0 for k in expr.partials):
-            raise ValueError(f"{label} is a function of x; expected a number: take a value u(x0) or an integral u.sum()")
+            raise ValueError(
+                f"{label} is a function of x; expected a number: take a value u(x0) or an integral u.sum()"
+            )
         if not expr.partials:
             raise ValueError(f"{label} does not depend on the unknowns")
         c = Condition(expr.value, label, expr.affine and not self.compared)
@@ -146,7 +158,9 @@ def end_conditions(spec: Any, name: str, n_unknowns: int, orders: Sequence[int])
         return [] if spec is None else spec
     if isinstance(spec, str):
         if spec not in ("dirichlet", "neumann"):
-            raise ValueError(f"{name}: expected 'dirichlet', 'neumann', a number, a list or a callable, got {spec!r}")
+            raise ValueError(
+                f"{name}: expected 'dirichlet', 'neumann', a number, a list or a callable, got {spec!r}"
+            )
         k = int(spec == "neumann")
         return [(j, k, 0.0) for j in range(n_unknowns) if orders[j] > 0]
     if is_number(spec):
@@ -156,8 +170,10 @@ def end_conditions(spec: Any, name: str, n_unknowns: int, orders: Sequence[int])
     if n_unknowns == 1:
         return [(0, k, _finite(v, name)) for k, v in enumerate(spec) if v is not None]
     if len(spec) != n_unknowns:
-        raise ValueError(f"{name}: expected one entry for each of the {n_unknowns} unknowns (None for no condition), "
-                         f"got {len(spec)}")  # fmt: skip
+        raise ValueError(
+            f"{name}: expected one entry for each of the {n_unknowns} unknowns (None for no condition), "
+            f"got {len(spec)}"
+        )
     conditions = []
     for j, values in enumerate(spec):
         if values is not None:

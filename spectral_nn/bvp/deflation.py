@@ -33,9 +33,19 @@ SAME = 1e-6
 """Solutions closer than this, relative to their size, are one."""
 
 
-def deflate(problem: BVP, known: Sequence[BVPResult], guess: Any = None, *, rhs: Any = None, power: float | None = None,
-            shift: float | None = None, max_iter: int = 100, tol: float = 1e-10, linear_solver: Any = "auto",
-            max_n: int = 200_000) -> BVPResult:  # fmt: skip
+def deflate(
+    problem: BVP,
+    known: Sequence[BVPResult],
+    guess: Any = None,
+    *,
+    rhs: Any = None,
+    power: float | None = None,
+    shift: float | None = None,
+    max_iter: int = 100,
+    tol: float = 1e-10,
+    linear_solver: Any = "auto",
+    max_n: int = 200_000,
+) -> BVPResult:
     """Look for a solution of a nonlinear problem other than the known ones.
 
     Parameters
@@ -70,18 +80,31 @@ def deflate(problem: BVP, known: Sequence[BVPResult], guess: Any = None, *, rhs:
     (True, 4.091467)
     """
     if problem.linear:
-        raise ValueError("problem: a linear problem has no further isolated solutions; expected a nonlinear one")
+        raise ValueError(
+            "problem: a linear problem has no further isolated solutions; expected a nonlinear one"
+        )
     if not known:
         raise ValueError("known: expected at least one solution to stay away from, got none")
     start = time.perf_counter()
-    loop = AdaptiveLoop(problem, problem.rhs if rhs is None else rhs, tol, Slot(resolve(linear_solver)), 60, max_n, True, None)
+    loop = AdaptiveLoop(
+        problem, problem.rhs if rhs is None else rhs, tol, Slot(resolve(linear_solver)), 60, max_n, True, None
+    )
     state = initial_state(problem, guess, first_mesh(problem, None, NODES, ELEMENTS))
     pairs = PAIRS if power is None and shift is None else (_pair(power, shift),)
     for p, sigma in pairs:
         deflation = Deflation(known, state, p, sigma)
         loop.forget()
-        loop.outcome = out = newton(problem, state, loop.rhs, state.W.dtype, loop.slot, tol=1e-6, max_iter=max_iter, boldest=BOLD,
-                                    deflation=deflation)  # fmt: skip
+        loop.outcome = out = newton(
+            problem,
+            state,
+            loop.rhs,
+            state.W.dtype,
+            loop.slot,
+            tol=1e-6,
+            max_iter=max_iter,
+            boldest=BOLD,
+            deflation=deflation,
+        )
         loop.iterations += len(out.records)
         status = loop.run(out.evaluation.state, tight=True) if out.converged else REASONS[out.reason]
         found = _judge(finish(problem, status, loop, tol, start), known)
@@ -115,7 +138,9 @@ class Deflation:
         return [(u - v, max(float(np.sum(mesh.weights * np.abs(u - v) ** 2)), 1e-300)) for v in self.old]
 
     def _log(self, state: State) -> float:
-        return sum(float(np.log(square ** (-self.power / 2) + self.shift)) for _, square in self._distances(state))
+        return sum(
+            float(np.log(square ** (-self.power / 2) + self.shift)) for _, square in self._distances(state)
+        )
 
     def _slope(self, state: State, direction: State) -> float:
         """m'(u)·direction / m(u)."""
@@ -137,11 +162,21 @@ def _pair(power: float | None, shift: float | None) -> tuple[float, float]:
 def _judge(found: BVPResult, known: Sequence[BVPResult]) -> BVPResult:
     """Only a solution that differs from all known ones is a find."""
     if not found.success:
-        return replace(found, message="Deflation found no further solution; give another guess=, or another power. " + found.message)
+        return replace(
+            found,
+            message="Deflation found no further solution; give another guess=, or another power. "
+            + found.message,
+        )
     x = found._sample()
     for r in known:
-        distance = max(np.abs(a(x) - b(x)).max() / (1.0 + np.abs(b(x)).max()) for a, b in zip(found.u, r.u, strict=True))
+        distance = max(
+            np.abs(a(x) - b(x)).max() / (1.0 + np.abs(b(x)).max()) for a, b in zip(found.u, r.u, strict=True)
+        )
         if distance < SAME:
-            return replace(found, success=False, status=Status.NOT_CONVERGED,
-                           message="Deflation led back to a known solution; give another guess=, or a larger power.")  # fmt: skip
+            return replace(
+                found,
+                success=False,
+                status=Status.NOT_CONVERGED,
+                message="Deflation led back to a known solution; give another guess=, or a larger power.",
+            )
     return found

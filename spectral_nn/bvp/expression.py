@@ -92,8 +92,12 @@ class Expression:
 
     def __add__(self, other):
         if isinstance(other, Expression):
-            return Expression(self.context, self.value + other.value, _merge(self.partials, other.partials),
-                              self.affine and other.affine)  # fmt: skip
+            return Expression(
+                self.context,
+                self.value + other.value,
+                _merge(self.partials, other.partials),
+                self.affine and other.affine,
+            )
         return Expression(self.context, self.value + _known(other), self.partials, self.affine)
 
     __radd__ = __add__
@@ -118,19 +122,24 @@ class Expression:
     def __mul__(self, other):
         if isinstance(other, Expression):
             a, b = self.value, other.value
-            partials = _merge({k: d * b for k, d in self.partials.items()},
-                              {k: a * d for k, d in other.partials.items()})  # fmt: skip
+            partials = _merge(
+                {k: d * b for k, d in self.partials.items()}, {k: a * d for k, d in other.partials.items()}
+            )
             affine = self.affine and other.affine and not (self.partials and other.partials)
             return Expression(self.context, a * b, partials, affine)
         c = _known(other)
-        return Expression(self.context, self.value * c, {k: d * c for k, d in self.partials.items()}, self.affine)
+        return Expression(
+            self.context, self.value * c, {k: d * c for k, d in self.partials.items()}, self.affine
+        )
 
     __rmul__ = __mul__
 
     def __truediv__(self, other):
         if isinstance(other, Expression):
             return self * other.__rtruediv__(1.0)
-        return self * (1.0 / np.asarray(_known(other)) if isinstance(other, np.ndarray) else 1.0 / _known(other))
+        return self * (
+            1.0 / np.asarray(_known(other)) if isinstance(other, np.ndarray) else 1.0 / _known(other)
+        )
 
     def __rtruediv__(self, other):
         inverse = _divide(1.0, self.value)
@@ -204,8 +213,10 @@ class Expression:
 
     def _real_only(self, name, result):
         if np.iscomplexobj(self.value):
-            raise TypeError(f"op: u.{name} is not complex differentiable, so Newton's method cannot use it; write the "
-                            "problem as a real system for the real and the imaginary part")  # fmt: skip
+            raise TypeError(
+                f"op: u.{name} is not complex differentiable, so Newton's method cannot use it; write the "
+                "problem as a real system for the real and the imaginary part"
+            )
         return result
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
@@ -220,8 +231,10 @@ class Expression:
             return _where(self > 0, 1.0, _where(self < 0, 0.0, inputs[1]))
         slope = UNARY.get(ufunc) or special_unary().get(ufunc)
         if slope is None:
-            raise TypeError(f"op: np.{ufunc.__name__} of an unknown has no derivative here; write it with "
-                            "arithmetic, exp, log, sqrt, trigonometric or hyperbolic functions")  # fmt: skip
+            raise TypeError(
+                f"op: np.{ufunc.__name__} of an unknown has no derivative here; write it with "
+                "arithmetic, exp, log, sqrt, trigonometric or hyperbolic functions"
+            )
         if ufunc in KINKED and np.iscomplexobj(self.value):
             raise TypeError(f"op: np.{ufunc.__name__} is not complex differentiable")
         if ufunc is np.sign:
@@ -237,30 +250,44 @@ class Expression:
             return np.minimum(np.maximum(args[0], args[1]), args[2])
         if func in (np.real, np.imag):
             return getattr(self, func.__name__)
-        advice = {np.sum: "u.sum() (the integral over the domain)", np.cumsum: "u.cumsum()", np.diff: "u.diff()",
-                  np.vstack: "a list of expressions", np.stack: "a list of expressions",
-                  np.concatenate: "a list of expressions", np.hstack: "a list of expressions",
-                  np.gradient: "u.diff()"}.get(func, "arithmetic and elementwise functions")  # fmt: skip
+        advice = {
+            np.sum: "u.sum() (the integral over the domain)",
+            np.cumsum: "u.cumsum()",
+            np.diff: "u.diff()",
+            np.vstack: "a list of expressions",
+            np.stack: "a list of expressions",
+            np.concatenate: "a list of expressions",
+            np.hstack: "a list of expressions",
+            np.gradient: "u.diff()",
+        }.get(func, "arithmetic and elementwise functions")
         raise TypeError(f"op: np.{func.__name__} does not apply to an unknown; use {advice}")
 
     def __bool__(self):
         raise TypeError("op: the truth value of an unknown is not defined; use np.where(condition, a, b)")
 
     def __float__(self):
-        raise TypeError("op: an unknown is not a number; use NumPy's functions (np.sin), not math's (math.sin)")
+        raise TypeError(
+            "op: an unknown is not a number; use NumPy's functions (np.sin), not math's (math.sin)"
+        )
 
     def __eq__(self, other):
-        raise TypeError("op: equations are written as op = rhs: return u.diff(2) - u (and give rhs=), not u.diff(2) == u")
+        raise TypeError(
+            "op: equations are written as op = rhs: return u.diff(2) - u (and give rhs=), not u.diff(2) == u"
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
     def __getitem__(self, index):
-        raise TypeError("op: an unknown has no components; take several unknowns as arguments, op(x, u, v), or give "
-                        "unknowns=m; spectral_nn.integrate.solve_bvp takes SciPy's fun(x, y)")  # fmt: skip
+        raise TypeError(
+            "op: an unknown has no components; take several unknowns as arguments, op(x, u, v), or give "
+            "unknowns=m; spectral_nn.integrate.solve_bvp takes SciPy's fun(x, y)"
+        )
 
     def __iter__(self):
-        raise TypeError("op: an unknown cannot be iterated over; with several unknowns take them as arguments, "
-                        "op(x, u, v), or give unknowns=m")  # fmt: skip
+        raise TypeError(
+            "op: an unknown cannot be iterated over; with several unknowns take them as arguments, "
+            "op(x, u, v), or give unknowns=m"
+        )
 
     def __repr__(self):
         return f"<expression in the unknowns, {'affine' if self.affine else 'nonlinear'}>"
@@ -283,8 +310,10 @@ def _known(other: Any) -> Any:
         return other
     if isinstance(other, numbers.Number):
         return complex(other) if not isinstance(other, numbers.Real) else float(other)  # type: ignore[arg-type]
-    raise TypeError(f"op: cannot combine an unknown with {type(other).__name__} ({other!r:.60}); expected a number or "
-                    "an array of values at x; a callable coefficient must be called: K(x)*u")  # fmt: skip
+    raise TypeError(
+        f"op: cannot combine an unknown with {type(other).__name__} ({other!r:.60}); expected a number or "
+        "an array of values at x; a callable coefficient must be called: K(x)*u"
+    )
 
 
 def _divide(a: Any, b: Any) -> Any:
@@ -313,7 +342,9 @@ def _smaller(a: Any, b: Any) -> Any:
 
 
 def _arctan2(a: Any, b: Any) -> Any:
-    return np.where(b > 0, np.arctan(a / b), np.where(b < 0, np.arctan(a / b) + np.pi * np.sign(a), np.pi / 2))
+    return np.where(
+        b > 0, np.arctan(a / b), np.where(b < 0, np.arctan(a / b) + np.pi * np.sign(a), np.pi / 2)
+    )
 
 
 _BINARY = {

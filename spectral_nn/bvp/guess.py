@@ -62,7 +62,9 @@ def as_series(guess: Any, problem: BVP) -> list[ChebSeries]:
     else:
         parts = [guess] * (m if is_number(guess) else 1)
     if len(parts) != m:
-        raise ValueError(f"guess: expected one guess for each of the {m} unknowns {', '.join(problem.names)}, got {len(parts)}")
+        raise ValueError(
+            f"guess: expected one guess for each of the {m} unknowns {', '.join(problem.names)}, got {len(parts)}"
+        )
     return [_one(part, domain, problem) for part in parts]
 
 
@@ -70,7 +72,9 @@ def _one(part: Any, domain: tuple[float, float], problem: BVP) -> ChebSeries:
     a, b = domain
     if isinstance(part, ChebSeries):
         if part.domain != domain:  # stretch: continuation in the length of the interval needs it
-            t = a + (np.asarray(part.breakpoints) - part.domain[0]) * (b - a) / (part.domain[1] - part.domain[0])
+            t = a + (np.asarray(part.breakpoints) - part.domain[0]) * (b - a) / (
+                part.domain[1] - part.domain[0]
+            )
             return ChebSeries(t, list(part.coefficients))
         return part
     if is_number(part):
@@ -101,8 +105,10 @@ def _one(part: Any, domain: tuple[float, float], problem: BVP) -> ChebSeries:
         return _one(PchipInterpolator(x, y), domain, problem)
     values = np.asarray(part)
     if values.ndim != 1 or values.dtype.kind not in "biufc" or values.size < 2:
-        raise TypeError(f"guess: expected a number, a callable, an array of values at Chebyshev points, a pair (x, y) or an "
-                        f"earlier result, got {type(part).__name__}")  # fmt: skip
+        raise TypeError(
+            f"guess: expected a number, a callable, an array of values at Chebyshev points, a pair (x, y) or an "
+            f"earlier result, got {type(part).__name__}"
+        )
     _finite(values)
     return ChebSeries((a, b), [values_to_coefficients(values * 1.0, 2)])
 
@@ -113,13 +119,21 @@ def _finite(values: np.ndarray) -> None:
 
 
 def _is_samples(guess: Any) -> bool:
-    return isinstance(guess, tuple) and len(guess) == 2 and all(isinstance(v, np.ndarray) and v.ndim == 1 for v in guess)
+    return (
+        isinstance(guess, tuple)
+        and len(guess) == 2
+        and all(isinstance(v, np.ndarray) and v.ndim == 1 for v in guess)
+    )
 
 
 def _fits(problem: BVP, guess: BVPResult, mesh: Mesh) -> bool:
     state = guess.state
-    return (state.lam.size == problem.structure.p and state.mesh.m == mesh.m and (state.mesh.orders == mesh.orders).all()
-            and guess.domain == problem.domain)  # fmt: skip
+    return (
+        state.lam.size == problem.structure.p
+        and state.mesh.m == mesh.m
+        and (state.mesh.orders == mesh.orders).all()
+        and guess.domain == problem.domain
+    )
 
 
 def _set_scalars(problem: BVP, state: State, guess: Any) -> None:
@@ -164,7 +178,9 @@ def _meet_conditions(problem: BVP, state: State) -> None:
     m = problem.structure.n_unknowns
     fields = state.fields()
     with np.errstate(all="ignore"):
-        around = Surroundings(mesh.x, mesh.weights, lambda j, k: fields[mesh.slot[j] + k], state.at, state.lam)
+        around = Surroundings(
+            mesh.x, mesh.weights, lambda j, k: fields[mesh.slot[j] + k], state.at, state.lam
+        )
         conditions = problem.conditions(around)
     if not any(c.value for c in conditions):
         return

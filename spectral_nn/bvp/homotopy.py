@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from .checks import rhs_values
 from .mesh import Mesh, State
 from .newton import newton
-from .problem import rhs_values
 from .system import NonFinite, evaluate
 
 TOL = 1e-5
@@ -45,7 +45,12 @@ def by_length(loop: Any, state: State) -> State | None:
     """Solve on a short interval from the left end and let it grow; conditions at the right end move along."""
     problem = loop.problem
     a, b = problem.domain
-    if problem._bc is not None or problem.breakpoints or problem.structure.scalars or problem.structure.functions:
+    if (
+        problem._bc is not None
+        or problem.breakpoints
+        or problem.structure.scalars
+        or problem.structure.functions
+    ):
         return None  # conditions or terms that name points of their own cannot move
     window, dtype = copy.copy(problem), state.W.dtype
 

@@ -25,8 +25,12 @@ TOL = 1e-6
 def is_initial_value_problem(problem: BVP, conditions: list[Condition]) -> bool:
     """Whether every condition sits at the left end, there are no scalar unknowns, and nothing is nonlocal."""
     a = problem.domain[0]
-    return (problem.structure.p == 0 and not problem.structure.nonlocal_terms and not problem.consistent
-            and all(not c.integrals and all(x0 == a for x0, *_ in c.points) for c in conditions))  # fmt: skip
+    return (
+        problem.structure.p == 0
+        and not problem.structure.nonlocal_terms
+        and not problem.consistent
+        and all(not c.integrals and all(x0 == a for x0, *_ in c.points) for c in conditions)
+    )
 
 
 def march(loop: Any, state: State) -> State | None:
@@ -66,8 +70,12 @@ def march(loop: Any, state: State) -> State | None:
             if h < SMALLEST * (b - a):
                 return None
     whole = Mesh(np.array([*(s.mesh.t[0] for s in parts), b]), p, orders)
-    return State(whole, np.concatenate([*(s.Z[:1] for s in parts), parts[-1].Z[-1:]]), np.concatenate([s.W for s in parts]),
-                 np.zeros(0, dtype))  # fmt: skip
+    return State(
+        whole,
+        np.concatenate([*(s.Z[:1] for s in parts), parts[-1].Z[-1:]]),
+        np.concatenate([s.W for s in parts]),
+        np.zeros(0, dtype),
+    )
 
 
 def _fixed(start: np.ndarray, t: float, mesh: Mesh) -> Any:
@@ -75,6 +83,8 @@ def _fixed(start: np.ndarray, t: float, mesh: Mesh) -> Any:
     slots = [(j, k, mesh.zoff[j] + k) for j in range(mesh.m) for k in range(mesh.orders[j])]
 
     def conditions(around: Any, discover: bool = False) -> list[Condition]:
-        return [Condition(around.at(j, k, t) - start[i], "start", True, [(t, j, k, 1.0)]) for j, k, i in slots]
+        return [
+            Condition(around.at(j, k, t) - start[i], "start", True, [(t, j, k, 1.0)]) for j, k, i in slots
+        ]
 
     return conditions

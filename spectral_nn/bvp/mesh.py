@@ -5,7 +5,6 @@ Every function of order d is its d-fold integral, so nothing is ever differentia
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -47,9 +46,15 @@ def reference(p: int, K: int) -> Reference:
     first = -np.cos(np.pi * np.arange(1, p + 2) / (p + 2))
     second = 2.0 * (np.arange(p // 2) + golden) / (p // 2) - 1.0
     between = np.concatenate([first, second])
-    return Reference(nodes, _integrals(nodes, p, K), _integrals(np.array([1.0]), p, K)[:, 0],
-                     quadrature_weights(p, 1), values_to_coefficients(np.eye(p), 1, 0), between,
-                     _integrals(between, p, K))  # fmt: skip
+    return Reference(
+        nodes,
+        _integrals(nodes, p, K),
+        _integrals(np.array([1.0]), p, K)[:, 0],
+        quadrature_weights(p, 1),
+        values_to_coefficients(np.eye(p), 1, 0),
+        between,
+        _integrals(between, p, K),
+    )
 
 
 def _integrals(x: np.ndarray, p: int, K: int) -> np.ndarray:
@@ -67,7 +72,7 @@ class Mesh:
     orders : sequence of m int
     """
 
-    def __init__(self, t: np.ndarray, p: int, orders: Sequence[int]):
+    def __init__(self, t: np.ndarray, p: int, orders: Any):
         self.t, self.p = np.ascontiguousarray(t, dtype=float), p
         self.orders = np.asarray(orders, dtype=np.int64)
         self.m, self.E = len(orders), self.t.size - 1
@@ -105,7 +110,9 @@ class Mesh:
         row = np.zeros(self.D + self.m * self.p)
         at = self.D + j * self.p
         r = d - k
-        row[at : at + self.p] = h**r * (integration(self.p, 1, r, xi) if r else interpolation(xi, self.p, 1))[0]
+        row[at : at + self.p] = (
+            h**r * (integration(self.p, 1, r, xi) if r else interpolation(xi, self.p, 1))[0]
+        )
         row[self.zoff[j] + k : self.zoff[j] + d] = taylor_powers((xi[0] + 1.0) * h, r)
         return e, row
 
@@ -132,12 +139,18 @@ class State:
     @classmethod
     def zeros(cls, mesh: Mesh, n_scalars: int, dtype: Any = float) -> State:
         """Every function and scalar zero."""
-        return cls(mesh, np.zeros((mesh.E + 1, mesh.D), dtype), np.zeros((mesh.E, mesh.m, mesh.p), dtype),
-                   np.zeros(n_scalars, dtype))  # fmt: skip
+        return cls(
+            mesh,
+            np.zeros((mesh.E + 1, mesh.D), dtype),
+            np.zeros((mesh.E, mesh.m, mesh.p), dtype),
+            np.zeros(n_scalars, dtype),
+        )
 
     def plus(self, step: State, factor: float = 1.0) -> State:
         """This state moved along a Newton step."""
-        return State(self.mesh, self.Z + factor * step.Z, self.W + factor * step.W, self.lam + factor * step.lam)
+        return State(
+            self.mesh, self.Z + factor * step.Z, self.W + factor * step.W, self.lam + factor * step.lam
+        )
 
     def fields(self, between: bool = False) -> np.ndarray:
         """Values (Σ(d_j + 1), E q) of all derivatives at the nodes, or at the points between them; see `pick`."""
@@ -193,7 +206,9 @@ class State:
 
     def series(self, j: int) -> ChebSeries:
         """Unknown j as a piecewise Chebyshev series, which knows its derivatives as integrals of the highest one."""
-        return self._derivative(j, 0).with_derivatives(lambda k: self._derivative(j, k), int(self.mesh.orders[j]))
+        return self._derivative(j, 0).with_derivatives(
+            lambda k: self._derivative(j, k), int(self.mesh.orders[j])
+        )
 
     def _derivative(self, j: int, k: int) -> ChebSeries:
         """u_j^(k), of degree p − 1 + d_j − k."""

@@ -39,8 +39,31 @@ def fields(Z, W, half, orders, zoff, slot, V, tau, out):
 
 
 @njit(cache=True)
-def assemble(t, half, orders, zoff, V, right, tau, ei, ej, ek, ec, pi, pp, pc, residual, jumps, F, Z, W, lam, blocks, rhs,
-             row_scale):  # fmt: skip
+def assemble(
+    t,
+    half,
+    orders,
+    zoff,
+    V,
+    right,
+    tau,
+    ei,
+    ej,
+    ek,
+    ec,
+    pi,
+    pp,
+    pc,
+    residual,
+    jumps,
+    F,
+    Z,
+    W,
+    lam,
+    blocks,
+    rhs,
+    row_scale,
+):
     """Blocks (E, R, C) and right-hand sides (E, R) of a Newton step; rows are scaled to size one.
 
     ei, ej, ek, ec (n, E, p): partial derivatives of equation ei with respect to u_ej^(ek). pi, pp, pc: the same for the scalar

@@ -141,9 +141,9 @@ def evaluate_known(ev: Evaluation, state: State) -> Evaluation:
     for n in range(ev.param_index[0].size):
         at = ev.param_index[1][n]
         residual[ev.param_index[0][n]] += ev.param_coef[n].ravel() * (state.lam[at] - ev.state.lam[at])
-    for i, rows in ev.distant:
+    for row, rows in ev.distant:
         S = (rows.shape[1] - mesh.E * mesh.m * mesh.p) // (mesh.E + 1)
-        residual[i] -= rows @ (pack(state, S) - pack(ev.state, S))
+        residual[row] -= rows @ (pack(state, S) - pack(ev.state, S))
     return replace(ev, state=state, residual=residual.reshape(ev.residual.shape), fields=fields, scales=None)
 
 
@@ -154,7 +154,9 @@ class _Change:
         self.state = state
         self.values = state.fields()[state.mesh.slot[:-1]]
 
-    def norm(self, scale: tuple[np.ndarray, np.ndarray], other: _Change | None = None, factor: float = 0.0) -> float:
+    def norm(
+        self, scale: tuple[np.ndarray, np.ndarray], other: _Change | None = None, factor: float = 0.0
+    ) -> float:
         """Root mean square over the domain of the worst relative change, of self + factor · other."""
         mesh = self.state.mesh
         values, lam = self.values, self.state.lam

@@ -13,7 +13,9 @@ from .mesh import Mesh, State, taylor_powers
 from .trace import FunctionTerm
 
 
-def nonlocal_rows(term: FunctionTerm, mesh: Mesh, S: int, xi: np.ndarray, points: np.ndarray | None) -> np.ndarray:
+def nonlocal_rows(
+    term: FunctionTerm, mesh: Mesh, S: int, xi: np.ndarray, points: np.ndarray | None
+) -> np.ndarray:
     """The term at reference points xi (q,) of every element, as a matrix (E q, n) on the block system's unknowns.
 
     Parameters
@@ -48,14 +50,18 @@ def _compositions(source: tuple[int, int], mesh: Mesh, S: int, points: np.ndarra
     a, b = mesh.t[0], mesh.t[-1]
     slack = 1e-12 * (b - a)
     if not ((points >= a - slack) & (points <= b + slack)).all():
-        raise ValueError(f"op: u(points) asks for x = {points[np.argmax(np.abs(points - (a + b) / 2))]:g}, "
-                         f"outside of the domain [{a:g}, {b:g}]")  # fmt: skip
+        raise ValueError(
+            f"op: u(points) asks for x = {points[np.argmax(np.abs(points - (a + b) / 2))]:g}, "
+            f"outside of the domain [{a:g}, {b:g}]"
+        )
     points = np.clip(points, a, b)
     out = np.zeros((points.size, _size(mesh, S)))
     element = mesh.locate(points)
     for e in np.unique(element):
         at = np.flatnonzero(element == e)
-        _place(out, at, mesh, S, e, _element_rows(source, mesh, e, (points[at] - mesh.t[e]) / mesh.half[e] - 1.0))
+        _place(
+            out, at, mesh, S, e, _element_rows(source, mesh, e, (points[at] - mesh.t[e]) / mesh.half[e] - 1.0)
+        )
     return out
 
 
@@ -72,7 +78,9 @@ def _kernel(term: FunctionTerm, mesh: Mesh, S: int, xi: np.ndarray) -> np.ndarra
         at = e * q + np.arange(q)
         for other in range(mesh.E if not term.volterra else e):
             if other != e:
-                K = _values(term, x[e][:, None], nodes[other][None, :]) * (mesh.half[other] * mesh.ref.weights)
+                K = _values(term, x[e][:, None], nodes[other][None, :]) * (
+                    mesh.half[other] * mesh.ref.weights
+                )
                 _place(out, at, mesh, S, other, K @ at_nodes[other])
         for low, high in ((-np.ones(q), xi), (xi, np.ones(q)))[: 1 if term.volterra else 2]:
             s = 0.5 * (high - low)[:, None] * (gauss + 1.0) + low[:, None]
@@ -89,7 +97,9 @@ def _values(term: FunctionTerm, x: np.ndarray, t: np.ndarray) -> np.ndarray:
     if not np.isfinite(values).all():
         i = np.argwhere(~np.isfinite(values))[0]
         where = np.broadcast_to(x, shape)[tuple(i)], np.broadcast_to(t, shape)[tuple(i)]
-        raise ValueError(f"op: the kernel is not finite at (x, t) = ({where[0]:g}, {where[1]:g}); expected finite values")
+        raise ValueError(
+            f"op: the kernel is not finite at (x, t) = ({where[0]:g}, {where[1]:g}); expected finite values"
+        )
     return values
 
 

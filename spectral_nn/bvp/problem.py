@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from .checks import check_breakpoints, check_domain, check_params, n_positional, rhs_values, unknown_names
 from .conditions import (
     Condition,
     ConditionTrace,
@@ -18,7 +19,7 @@ from .conditions import (
     end_conditions,
 )
 from .expression import Expression
-from .trace import Fields, Linearization, OperatorTrace, Structure, is_number
+from .trace import Fields, Linearization, OperatorTrace, Structure
 
 if TYPE_CHECKING:
     from ..linear import LinearSystem
@@ -67,15 +68,25 @@ class BVP:
     0.5
     """
 
-    def __init__(self, op: Callable, domain: Sequence[float] = (-1.0, 1.0), lbc: Any = None, rbc: Any = None,
-                 bc: Any = None, *, params: dict[str, Any] | None = None, rhs: Any = 0.0,
-                 unknowns: int | None = None, breakpoints: Sequence[float] = ()):  # fmt: skip
+    def __init__(
+        self,
+        op: Callable,
+        domain: Sequence[float] = (-1.0, 1.0),
+        lbc: Any = None,
+        rbc: Any = None,
+        bc: Any = None,
+        *,
+        params: dict[str, Any] | None = None,
+        rhs: Any = 0.0,
+        unknowns: int | None = None,
+        breakpoints: Sequence[float] = (),
+    ):
         if not callable(op):
             raise TypeError(f"op: expected a callable op(x, u, …), got {type(op).__name__}")
-        self.op, self.domain = op, _check_domain(domain)
-        self.params = _check_params(params)
-        self.names, self._as_tuple = _unknown_names(op, tuple(self.params), unknowns)
-        self.breakpoints = _check_breakpoints(breakpoints, self.domain)
+        self.op, self.domain = op, check_domain(domain)
+        self.params = check_params(params)
+        self.names, self._as_tuple = unknown_names(op, tuple(self.params), unknowns)
+        self.breakpoints = check_breakpoints(breakpoints, self.domain)
         self.rhs = rhs
         self._lbc, self._rbc, self._bc = lbc, rbc, bc
         self.structure = Structure(len(self.names), len(self.params), orders=[0] * len(self.names))
@@ -142,8 +153,16 @@ class BVP:
 
     # --- for the solvers: the equations' side -------------------------------------------------------------------
 
-    def trace(self, x: np.ndarray, fields: Fields, params: Sequence[Any], rhs: Any = None, *,
-              values_only: bool = False, discover: bool = False) -> Linearization:  # fmt: skip
+    def trace(
+        self,
+        x: np.ndarray,
+        fields: Fields,
+        params: Any,
+        rhs: Any = None,
+        *,
+        values_only: bool = False,
+        discover: bool = False,
+    ) -> Linearization:
         """Evaluate the operator at nodes x (n,) around ``fields(j, k)``; m equations come back."""
         t = OperatorTrace(self.structure, x, fields, params, discover, values_only)
         unknowns = [t.unknown(j) for j in range(self.structure.n_unknowns)]
@@ -161,7 +180,9 @@ class BVP:
         out: list[Condition] = []
         a, b = self.domain
         for spec, name, point in ((self._lbc, "lbc", a), (self._rbc, "rbc", b)):
-            out += self._end(end_conditions(spec, name, len(self.names), self.orders), name, point, around, discover)
+            out += self._end(
+                end_conditions(spec, name, len(self.names), self.orders), name, point, around, discover
+            )
         if isinstance(self._bc, str):
             out += self._periodic(around)
         elif self._bc is not None:
@@ -190,45 +211,64 @@ class BVP:
                 self._incidence[j, term.source[0]] = max(self._incidence[j, term.source[0]], term.source[1])
             self.complex |= any(np.iscomplexobj(v) for v in lin.residual)
             self.complex |= any(np.iscomplexobj(d) for *_, d in lin.entries + lin.param_entries)
-            around = Surroundings(x, np.full_like(x, (b - a) / x.size), lambda j, k: np.full_like(x, 0.5),
-                                  lambda j, k, x0: 0.5, values + [0.0] * len(s.scalars))  # fmt: skip
+            around = Surroundings(
+                x,
+                np.full_like(x, (b - a) / x.size),
+                lambda j, k: np.full_like(x, 0.5),
+                lambda j, k, x0: 0.5,
+                values + [0.0] * len(s.scalars),
+            )
             if isinstance(self._bc, str) and self._bc != "periodic":
                 raise ValueError(f"bc: the only condition given by name is 'periodic', got {self._bc!r}")
             if not (self._bc is None or isinstance(self._bc, str) or callable(self._bc)):
-                raise TypeError(f"bc: expected a callable bc(x, u, …) or 'periodic', got {type(self._bc).__name__}")
+                raise TypeError(
+                    f"bc: expected a callable bc(x, u, …) or 'periodic', got {type(self._bc).__name__}"
+                )
             self._check_unknowns()
             conditions = self.conditions(around, discover=True)
         for c in conditions:
             for x0, *_ in c.points:
                 if not a <= x0 <= b:
-                    raise ValueError(f"{c.label}: refers to x0 = {x0:g}, outside of the domain [{a:g}, {b:g}]")
-        self.complex |= any(np.iscomplexobj(c.value) or np.iscomplexobj([p[-1] for p in c.points]) for c in conditions)
+                    raise ValueError(
+                        f"{c.label}: refers to x0 = {x0:g}, outside of the domain [{a:g}, {b:g}]"
+                    )
+        self.complex |= any(
+            np.iscomplexobj(c.value) or np.iscomplexobj([p[-1] for p in c.points]) for c in conditions
+        )
         s.linear = lin.affine and all(c.affine for c in conditions)
         if all(c.affine and not c.integrals for c in conditions):
             nothing = Surroundings(x, around.weights, lambda j, k: 0.0 * x, lambda j, k, x0: 0.0, [0.0] * s.p)
             self._plain = self.conditions(nothing)
         self.consistent = self._consistency()
         self._check_counts(len(conditions))
-        for term in s.scalars:
-            if term.key is not None and not a <= term.key[2] <= b:
-                raise ValueError(f"op: a term refers to x0 = {term.key[2]:g}, outside of the domain [{a:g}, {b:g}]")
+        for scalar in s.scalars:
+            if scalar.key is not None and not a <= scalar.key[2] <= b:
+                raise ValueError(
+                    f"op: a term refers to x0 = {scalar.key[2]:g}, outside of the domain [{a:g}, {b:g}]"
+                )
         jumps = [t.key[2] for t in s.scalars if t.kind == "jump" and t.key is not None]
-        self.breakpoints = _check_breakpoints([*self.breakpoints, *jumps], self.domain)
+        self.breakpoints = check_breakpoints([*self.breakpoints, *jumps], self.domain)
 
     def _check_equations(self, equations: list[Any]) -> None:
         for eq in equations:
             if not isinstance(eq, Expression):
-                raise TypeError(f"op: returned {type(eq).__name__} ({eq!r:.40}); expected expressions in the unknowns "
-                                f"{', '.join(self.names)}, one for each")  # fmt: skip
+                raise TypeError(
+                    f"op: returned {type(eq).__name__} ({eq!r:.40}); expected expressions in the unknowns "
+                    f"{', '.join(self.names)}, one for each"
+                )
         if len(equations) != len(self.names):
-            raise ValueError(f"op: returned {len(equations)} equations for the {len(self.names)} unknowns "
-                             f"{', '.join(self.names)}; expected as many equations as unknowns")  # fmt: skip
+            raise ValueError(
+                f"op: returned {len(equations)} equations for the {len(self.names)} unknowns "
+                f"{', '.join(self.names)}; expected as many equations as unknowns"
+            )
 
     def _check_unknowns(self) -> None:
-        used = (self._incidence >= 0).any(axis=0)
-        if not used[: len(self.names)].all():
+        used = np.any(self._incidence >= 0, axis=0).tolist()
+        if not all(used[: len(self.names)]):
             missing = [n for n, u in zip(self.names, used, strict=False) if not u]
-            raise ValueError(f"op: the unknown {missing[0]} appears in no equation; expected every unknown in one at least")
+            raise ValueError(
+                f"op: the unknown {missing[0]} appears in no equation; expected every unknown in one at least"
+            )
 
     def _check_counts(self, given: int) -> None:
         s = self.structure
@@ -244,17 +284,25 @@ class BVP:
             own = wanted - given
             user_given = given - (scalars - jumps) - sum(t.kind == "cumsum" for t in s.functions)
             what = "too few" if own > 0 else "too many"
-            raise ValueError(f"lbc/rbc/bc: {what} conditions: equations of order ({orders}){params} need "
-                             f"{user_given + own} conditions, got {user_given}")  # fmt: skip
+            raise ValueError(
+                f"lbc/rbc/bc: {what} conditions: equations of order ({orders}){params} need "
+                f"{user_given + own} conditions, got {user_given}"
+            )
 
     def _consistency(self) -> list[int]:
         """Unknowns v of the trace, v = expr differentiated, whose start v(a) = expr(a) must be stated as a condition."""
         s = self.structure
         surplus = sum(s.orders) - _free_constants(self._incidence)
-        candidates = [s.n_unknowns + i for i, f in enumerate(s.functions) if f.kind == "diff" and s.orders[s.n_unknowns + i]]
+        candidates = [
+            s.n_unknowns + i
+            for i, f in enumerate(s.functions)
+            if f.kind == "diff" and s.orders[s.n_unknowns + i]
+        ]
         if surplus > len(candidates):
-            raise ValueError("op: the equations are differential-algebraic of higher index: an unknown is differentiated "
-                             "more often than the equations can determine; differentiate the algebraic equation by hand")  # fmt: skip
+            raise ValueError(
+                "op: the equations are differential-algebraic of higher index: an unknown is differentiated "
+                "more often than the equations can determine; differentiate the algebraic equation by hand"
+            )
         return candidates[:surplus]
 
     # --- conditions ---------------------------------------------------------------------------------------------
@@ -270,17 +318,22 @@ class BVP:
         scalars = {n: t.parameter(i) for i, n in enumerate(self.params)}
         args = [tuple(unknowns)] if self._as_tuple else unknowns
         named = inspect.signature(function).parameters
-        if before and _n_positional(function) == len(args) + sum(n in named for n in scalars):
+        if before and n_positional(function) == len(args) + sum(n in named for n in scalars):
             before = []  # bc=lambda u: … without x is as clear
         result = as_list(call_with_params(function, [*before, *args], scalars, name))
         return [t.condition(e, f"{name}[{i}]" if len(result) > 1 else name) for i, e in enumerate(result)]
 
     def _periodic(self, around: Surroundings) -> list[Condition]:
         if self._lbc is not None or self._rbc is not None:
-            raise ValueError("bc: periodic conditions leave no room for lbc or rbc; expected these to be None")
+            raise ValueError(
+                "bc: periodic conditions leave no room for lbc or rbc; expected these to be None"
+            )
         (a, b), t = self.domain, ConditionTrace(self.structure, around, None)
-        return [t.condition(t.at(t.unknown(j, k), a) - t.at(t.unknown(j, k), b), "bc (periodic)")
-                for j, order in enumerate(self.structure.orders[: len(self.names)]) for k in range(order)]  # fmt: skip
+        return [
+            t.condition(t.at(t.unknown(j, k), a) - t.at(t.unknown(j, k), b), "bc (periodic)")
+            for j, order in enumerate(self.structure.orders[: len(self.names)])
+            for k in range(order)
+        ]
 
 
 def _moved(c: Condition, around: Surroundings) -> Condition:
@@ -295,27 +348,6 @@ def _moved(c: Condition, around: Surroundings) -> Condition:
     return Condition(value, c.label, True, c.points, [], c.params, scale)
 
 
-def rhs_values(rhs: Any, x: np.ndarray, m: int) -> list[Any]:
-    """Right-hand sides at x as a list of m numbers or arrays."""
-    parts = list(rhs) if isinstance(rhs, list | tuple) else [rhs] * (m if is_number(rhs) else 1)
-    if len(parts) != m:
-        raise ValueError(f"rhs: expected one right-hand side for each of the {m} equations, got {len(parts)}")
-    out: list[Any] = []
-    for part in parts:
-        value = part(x) if callable(part) else part
-        if not is_number(value) and not callable(part) and np.shape(part) != x.shape:
-            raise TypeError(f"rhs: expected a number or a callable of x, got {type(part).__name__}; wrap values as "
-                            "lambda s: np.interp(s, x, values)")  # fmt: skip
-        if not is_number(value):
-            value = np.asarray(value)
-            if value.dtype.kind not in "bifc":
-                raise TypeError(f"rhs: expected a number or a callable of x, got {type(part).__name__}")
-            if value.shape and value.shape[-1] != x.size:
-                raise ValueError(f"rhs: expected a number or a callable that returns shape {x.shape}, got shape {value.shape}")
-        out.append(value)
-    return out
-
-
 def _free_constants(incidence: np.ndarray) -> int:
     """Constants of integration of a system: the largest total order of a matching of equations to unknowns.
 
@@ -325,78 +357,7 @@ def _free_constants(incidence: np.ndarray) -> int:
     rows, cols = linear_sum_assignment(cost, maximize=True)
     total = cost[rows, cols].sum()
     if total < 0:
-        raise ValueError("op: the equations do not determine the unknowns: some unknowns appear in too few equations")
+        raise ValueError(
+            "op: the equations do not determine the unknowns: some unknowns appear in too few equations"
+        )
     return int(total)
-
-
-def _check_domain(domain: Any) -> tuple[float, float]:
-    try:
-        if isinstance(domain, str):
-            raise TypeError
-        a, b = (float(v) for v in domain)
-    except (TypeError, ValueError):
-        raise ValueError(f"domain: expected a pair of numbers (a, b), got {domain!r:.60}") from None
-    if not (np.isfinite(a) and np.isfinite(b)):
-        raise ValueError(f"domain: expected a finite interval, got ({a}, {b}); truncate it, or map it with a new variable")
-    if not a < b:
-        raise ValueError(f"domain: expected a < b, got ({a:g}, {b:g})")
-    return a, b
-
-
-def _check_params(params: Any) -> dict[str, Any]:
-    if params is None:
-        return {}
-    if not isinstance(params, dict):
-        raise TypeError(f"params: expected a dict of name to guess, such as {{'lam': 1.0}}, got {type(params).__name__}")
-    for name, value in params.items():
-        if not is_number(value) or not np.isfinite(value):
-            raise ValueError(f"params: expected a finite number as the guess of {name!r}, got {value!r:.40}")
-    return dict(params)
-
-
-def _check_breakpoints(breakpoints: Any, domain: tuple[float, float]) -> tuple[float, ...]:
-    try:
-        points = np.unique(np.asarray(list(breakpoints), dtype=float))
-    except (TypeError, ValueError):
-        raise ValueError(f"breakpoints: expected numbers inside the domain, got {breakpoints!r:.60}") from None
-    if points.size and not (np.isfinite(points).all() and domain[0] < points[0] and points[-1] < domain[1]):
-        raise ValueError(f"breakpoints: expected points inside the domain ({domain[0]:g}, {domain[1]:g}), got {breakpoints}")
-    return tuple(points.tolist())
-
-
-def _n_positional(function: Callable) -> int:
-    found = inspect.signature(function).parameters.values()
-    if any(p.kind is p.VAR_POSITIONAL for p in found):
-        return -1
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(p.kind in kinds and p.default is p.empty for p in found)
-
-
-def _unknown_names(op: Callable, params: tuple[str, ...], unknowns: int | None) -> tuple[tuple[str, ...], bool]:
-    """Names of the unknown functions from the operator's signature, and whether it takes them as one tuple."""
-    try:
-        signature = inspect.signature(op)
-    except (TypeError, ValueError):
-        raise TypeError("op: its signature cannot be read; wrap it in a lambda: lambda x, u: op(x, u)") from None
-    positional, starred = [], False
-    for p in signature.parameters.values():
-        starred |= p.kind is p.VAR_POSITIONAL
-        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty:
-            positional.append(p.name)
-    absent = [n for n in params if n not in signature.parameters]
-    if absent:
-        raise ValueError(f"params: {absent[0]!r} is not an argument of op{signature}; expected it after the unknown functions")
-    names = [n for n in positional[1:] if n not in params]
-    if not positional or (not names and not starred):
-        raise ValueError(f"op: expected op(x, u, …) with x first and at least one unknown, got op{signature}")
-    if unknowns is None:
-        if starred:
-            raise ValueError("unknowns: op takes *args, so the number of unknown functions must be given: unknowns=m")
-        return tuple(names), False
-    if not isinstance(unknowns, int) or unknowns < 1:
-        raise ValueError(f"unknowns: expected a positive integer, got {unknowns!r}")
-    if starred or (len(names) == 1 and unknowns >= 1 and len(names) != unknowns):
-        return tuple(f"u{i}" for i in range(unknowns)), not starred
-    if len(names) != unknowns:
-        raise ValueError(f"unknowns: got {unknowns}, but op has the {len(names)} unknowns {', '.join(names)}")
-    return tuple(names), False

@@ -44,7 +44,9 @@ def residuals(ev: Evaluation, rhs: Any) -> Residuals:
     mesh = state.mesh
     fields = state.fields(between=True)
     with np.errstate(all="ignore"):
-        lin = problem.trace(mesh.x_between, lambda j, k: fields[mesh.slot[j] + k], state.lam, rhs, values_only=True)
+        lin = problem.trace(
+            mesh.x_between, lambda j, k: fields[mesh.slot[j] + k], state.lam, rhs, values_only=True
+        )
         r = np.empty((mesh.m, mesh.E * mesh.ref.between.size), dtype=state.W.dtype)
         for i, value in enumerate(lin.residual):
             r[i] = value
@@ -57,8 +59,11 @@ def residuals(ev: Evaluation, rhs: Any) -> Residuals:
     relative = r / scales(ev)[:, :, None]
     first = mesh.p + 1
     at = np.unravel_index(int(np.argmax(relative.max(axis=0))), relative.shape[1:])
-    return Residuals((float(relative[:, :, :first].max()), float(relative[:, :, first:].max())), relative.max(axis=(0, 2)),
-                     float(mesh.x_between.reshape(mesh.E, -1)[at]))  # fmt: skip
+    return Residuals(
+        (float(relative[:, :, :first].max()), float(relative[:, :, first:].max())),
+        relative.max(axis=(0, 2)),
+        float(mesh.x_between.reshape(mesh.E, -1)[at]),
+    )
 
 
 def scales(ev: Evaluation) -> np.ndarray:

@@ -34,22 +34,38 @@ class Status(IntEnum):
 
 _SENTENCES = {
     Status.SOLVED: "The residual between the nodes and the conditions are within tol.",
-    Status.ROUNDING: ("Rounding, not resolution, limits the residual: refining the mesh no longer lowers it. Take a tol above "
-                      "the residual reported, or scale the problem."),
-    Status.NOT_RESOLVED: ("The resolution limit was reached before the residual fell to tol: the solution may not be smooth, or may "
-                          "not exist. Raise max_n, name breakpoints=, or take a larger tol."),
-    Status.NOT_CONVERGED: ("Newton's method found no step that brings it closer: there may be no solution near the guess, or none at all. "
-                           "Give guess= (an earlier result will do), or follow a parameter with continuation()."),
-    Status.SINGULAR: ("The linearized problem is singular: its conditions do not determine the solution (a free constant, an "
-                      "eigenvalue, a fold), or contradict each other. Change or add a condition, or give another guess=."),
-    Status.NOT_FINITE: ("The equation is not finite at the guess. Give a guess= for which every term is defined, or multiply "
-                        "the equation through by what vanishes."),
-    Status.ITERATION_LIMIT: "Newton's method did not converge within max_iter iterations. Raise max_iter, or give a better guess=.",
-    Status.ILL_CONDITIONED: ("The residual is within tol, but the problem amplifies it so much that the solution may be wrong beyond "
-                             "tol. See condition; restate the conditions, or take a smaller tol."),
-    Status.CONDITIONS_NOT_MET: ("The equations are satisfied, but the conditions are not within bc_tol: they may contradict each "
-                                "other. Check lbc, rbc and bc."),
-}  # fmt: skip
+    Status.ROUNDING: (
+        "Rounding, not resolution, limits the residual: refining the mesh no longer lowers it. Take a tol above "
+        "the residual reported, or scale the problem."
+    ),
+    Status.NOT_RESOLVED: (
+        "The resolution limit was reached before the residual fell to tol: the solution may not be smooth, or may "
+        "not exist. Raise max_n, name breakpoints=, or take a larger tol."
+    ),
+    Status.NOT_CONVERGED: (
+        "Newton's method found no step that brings it closer: there may be no solution near the guess, or none. "
+        "Give guess= (an earlier result will do), or follow a parameter with continuation()."
+    ),
+    Status.SINGULAR: (
+        "The linearized problem is singular: its conditions do not determine the solution (a free constant, an "
+        "eigenvalue, a fold), or contradict each other. Change or add a condition, or give another guess=."
+    ),
+    Status.NOT_FINITE: (
+        "The equation is not finite at the guess. Give a guess= for which every term is defined, or multiply "
+        "the equation through by what vanishes."
+    ),
+    Status.ITERATION_LIMIT: (
+        "Newton's method did not converge within max_iter iterations. Raise max_iter, or give a better guess=."
+    ),
+    Status.ILL_CONDITIONED: (
+        "The residual is within tol, but the problem amplifies it so much that the solution may be wrong beyond "
+        "tol. See condition; restate the conditions, or take a smaller tol."
+    ),
+    Status.CONDITIONS_NOT_MET: (
+        "The equations are satisfied, but the conditions are not within bc_tol: they may contradict each "
+        "other. Check lbc, rbc and bc."
+    ),
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)

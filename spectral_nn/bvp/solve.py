@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..linear import registry
-from .problem import BVP, rhs_values
+from .checks import rhs_values
+from .problem import BVP
 from .trace import is_number
 
 if TYPE_CHECKING:
@@ -16,11 +17,30 @@ if TYPE_CHECKING:
 METHODS = ("auto", "mesh", "collocation", "ultraspherical")
 
 
-def solve_bvp(op: Callable, domain: Sequence[float] = (-1.0, 1.0), lbc: Any = None, rbc: Any = None, bc: Any = None, *,
-              rhs: Any = 0.0, guess: Any = None, params: dict[str, Any] | None = None, breakpoints: Sequence[float] = (),
-              unknowns: int | None = None, tol: float = 1e-10, bc_tol: float | None = None, method: str = "auto",
-              linear_solver: Any = "auto", max_iter: int = 300, max_n: int = 200_000, damping: bool = True,
-              rescue: bool = True, verbose: int = 0, callback: Callable | None = None, raise_on_failure: bool = False) -> BVPResult:  # fmt: skip
+def solve_bvp(
+    op: Callable,
+    domain: Sequence[float] = (-1.0, 1.0),
+    lbc: Any = None,
+    rbc: Any = None,
+    bc: Any = None,
+    *,
+    rhs: Any = 0.0,
+    guess: Any = None,
+    params: dict[str, Any] | None = None,
+    breakpoints: Sequence[float] = (),
+    unknowns: int | None = None,
+    tol: float = 1e-10,
+    bc_tol: float | None = None,
+    method: str = "auto",
+    linear_solver: Any = "auto",
+    max_iter: int = 300,
+    max_n: int = 200_000,
+    damping: bool = True,
+    rescue: bool = True,
+    verbose: int = 0,
+    callback: Callable | None = None,
+    raise_on_failure: bool = False,
+) -> BVPResult:
     """Solve a two-point boundary value problem to spectral accuracy.
 
     Parameters
@@ -78,22 +98,55 @@ def solve_bvp(op: Callable, domain: Sequence[float] = (-1.0, 1.0), lbc: Any = No
     (True, 0.1405392144)
     """
     problem = BVP(op, domain, lbc, rbc, bc, params=params, unknowns=unknowns, breakpoints=breakpoints)
-    return solve(problem, rhs=rhs, guess=guess, tol=tol, bc_tol=bc_tol, method=method, linear_solver=linear_solver,
-                 max_iter=max_iter, max_n=max_n, damping=damping, rescue=rescue, verbose=verbose, callback=callback,
-                 raise_on_failure=raise_on_failure)  # fmt: skip
+    return solve(
+        problem,
+        rhs=rhs,
+        guess=guess,
+        tol=tol,
+        bc_tol=bc_tol,
+        method=method,
+        linear_solver=linear_solver,
+        max_iter=max_iter,
+        max_n=max_n,
+        damping=damping,
+        rescue=rescue,
+        verbose=verbose,
+        callback=callback,
+        raise_on_failure=raise_on_failure,
+    )
 
 
-def solve(problem: BVP, *, rhs: Any = None, guess: Any = None, tol: float = 1e-10, bc_tol: float | None = None,
-          method: str = "auto", linear_solver: Any = "auto", max_iter: int = 300, max_n: int = 200_000, damping: bool = True,
-          rescue: bool = True, verbose: int = 0, callback: Callable | None = None, raise_on_failure: bool = False) -> BVPResult:  # fmt: skip
+def solve(
+    problem: BVP,
+    *,
+    rhs: Any = None,
+    guess: Any = None,
+    tol: float = 1e-10,
+    bc_tol: float | None = None,
+    method: str = "auto",
+    linear_solver: Any = "auto",
+    max_iter: int = 300,
+    max_n: int = 200_000,
+    damping: bool = True,
+    rescue: bool = True,
+    verbose: int = 0,
+    callback: Callable | None = None,
+    raise_on_failure: bool = False,
+) -> BVPResult:
     """`BVP.solve`: check the options, choose the discretization, solve."""
     start = time.perf_counter()
     rhs = problem.rhs if rhs is None else rhs
     _check_options(problem, rhs, tol, bc_tol, method, max_iter, max_n)
     solver = _resolve(linear_solver)
     method = choose_method(problem, method, solver)
-    options = {"rhs": rhs, "tol": tol, "bc_tol": tol if bc_tol is None else bc_tol, "solver": solver, "max_n": max_n,
-               "start": start}  # fmt: skip
+    options = {
+        "rhs": rhs,
+        "tol": tol,
+        "bc_tol": tol if bc_tol is None else bc_tol,
+        "solver": solver,
+        "max_n": max_n,
+        "start": start,
+    }
     watch = _watcher(verbose, callback)
     if method == "ultraspherical":
         from .coefficients import solve_ultraspherical_problem
@@ -102,12 +155,15 @@ def solve(problem: BVP, *, rhs: Any = None, guess: Any = None, tol: float = 1e-1
     elif method == "collocation":
         from .collocation_solve import solve_collocation
 
-        result = solve_collocation(problem, guess=guess, max_iter=max_iter, damping=damping, callback=watch, **options)
+        result = solve_collocation(
+            problem, guess=guess, max_iter=max_iter, damping=damping, callback=watch, **options
+        )
     else:
         from .adapt import solve_mesh
 
-        result = solve_mesh(problem, guess=guess, max_iter=max_iter, damping=damping, callback=watch,
-                            rescue=rescue, **options)  # fmt: skip
+        result = solve_mesh(
+            problem, guess=guess, max_iter=max_iter, damping=damping, callback=watch, rescue=rescue, **options
+        )
     if verbose:
         print(result)
     if raise_on_failure and not result.success:
@@ -129,10 +185,14 @@ def _resolve(linear_solver: Any) -> Any:
     try:
         return registry.resolve(linear_solver)
     except (ValueError, TypeError) as error:
-        raise type(error)(f"linear_{error}" if str(error).startswith("solver") else f"linear_solver: {error}") from None
+        raise type(error)(
+            f"linear_{error}" if str(error).startswith("solver") else f"linear_solver: {error}"
+        ) from None
 
 
-def _check_options(problem: BVP, rhs: Any, tol: Any, bc_tol: Any, method: Any, max_iter: Any, max_n: Any) -> None:
+def _check_options(
+    problem: BVP, rhs: Any, tol: Any, bc_tol: Any, method: Any, max_iter: Any, max_n: Any
+) -> None:
     import numpy as np
 
     for name, value in (("tol", tol), ("bc_tol", tol if bc_tol is None else bc_tol)):
@@ -156,7 +216,9 @@ def _watcher(verbose: int, callback: Callable | None) -> Callable | None:
     print(f"{'iter':>4} {'|du|':>10} {'damping':>9} {'contraction':>12} {'n':>7}")
 
     def watch(record: Any) -> None:
-        print(f"{record.iteration:4d} {record.step_norm:10.2e} {record.damping:9.2e} {record.contraction:12.2e} {record.n:7d}")
+        print(
+            f"{record.iteration:4d} {record.step_norm:10.2e} {record.damping:9.2e} {record.contraction:12.2e} {record.n:7d}"
+        )
         if callback is not None:
             callback(record)
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..linear.block import AlmostBlockDiagonal
+from .checks import rhs_values
 from .conditions import Condition, Surroundings
 from .expression import ORDERS
 from .mesh import Mesh, State
 from .nonlocal_terms import nonlocal_rows, pack
-from .problem import BVP, rhs_values
+from .problem import BVP
 from .trace import Linearization
 
 
@@ -28,11 +30,11 @@ class Evaluation:
     state: State
     residual: np.ndarray
     """(m, E, p)"""
-    index: tuple[np.ndarray, np.ndarray, np.ndarray]
+    index: tuple[np.ndarray, ...]
     """i, j, k of each entry."""
     coef: np.ndarray
     """(n, E, p) partial derivatives."""
-    param_index: tuple[np.ndarray, np.ndarray]
+    param_index: tuple[np.ndarray, ...]
     param_coef: np.ndarray
     conditions: list[Condition]
     fields: np.ndarray
@@ -99,9 +101,19 @@ def evaluate(problem: BVP, state: State, rhs: Any, dtype: Any) -> Evaluation:
     params = np.array([e[:2] for e in lin.param_entries], dtype=np.int64).reshape(-1, 2)
     columns = tuple(np.ascontiguousarray(c) for c in index.T)
     shape = (-1, E, p)
-    return Evaluation(problem, state, residual.reshape(shape), columns, coef.reshape(shape),  # type: ignore[arg-type]
-                      (np.ascontiguousarray(params[:, 0]), np.ascontiguousarray(params[:, 1])),
-                      param_coef.reshape(shape), conditions, fields, lin, distant)  # fmt: skip
+    return Evaluation(
+        problem,
+        state,
+        residual.reshape(shape),
+        columns,
+        coef.reshape(shape),
+        (np.ascontiguousarray(params[:, 0]), np.ascontiguousarray(params[:, 1])),
+        param_coef.reshape(shape),
+        conditions,
+        fields,
+        lin,
+        distant,
+    )
 
 
 def assemble(ev: Evaluation) -> StepSystem:
@@ -115,7 +127,9 @@ def assemble(ev: Evaluation) -> StepSystem:
     F = np.zeros((G, mesh.E, D + mp), dtype)
     L, R = np.zeros((len(left) + G, S), dtype), np.zeros((len(right) + G, S), dtype)
     rows_left: list[tuple[Condition | None, float]] = [(c, _fill(L[n], c, mesh)) for n, c in enumerate(left)]
-    rows_right: list[tuple[Condition | None, float]] = [(c, _fill(R[n], c, mesh)) for n, c in enumerate(right)]
+    rows_right: list[tuple[Condition | None, float]] = [
+        (c, _fill(R[n], c, mesh)) for n, c in enumerate(right)
+    ]
     for g, c in enumerate(inner):
         scale = _accumulate(c, mesh, F[g], L[len(left) + g], R[len(right) + g])
         L[len(left) + g, D + P + g] += 1.0
@@ -126,9 +140,28 @@ def assemble(ev: Evaluation) -> StepSystem:
     b_inner = np.empty((mesh.E, mp + S), dtype)
     row_scale = np.empty((mesh.E, mp))
     ref = mesh.ref
-    mesh_kernels.assemble(mesh.t, mesh.half, mesh.orders, mesh.zoff, ref.V, ref.right, ref.nodes + 1.0, *ev.index, ev.coef,
-                          *ev.param_index, ev.param_coef, ev.residual, _jump_table(ev, mesh), F, state.Z, state.W, state.lam,
-                          blocks, b_inner, row_scale)  # fmt: skip
+    mesh_kernels.assemble(  # type: ignore[call-arg]
+        mesh.t,
+        mesh.half,
+        mesh.orders,
+        mesh.zoff,
+        ref.V,
+        ref.right,
+        ref.nodes + 1.0,
+        *ev.index,
+        ev.coef,
+        *ev.param_index,
+        ev.param_coef,
+        ev.residual,
+        _jump_table(ev, mesh),
+        F,
+        state.Z,
+        state.W,
+        state.lam,
+        blocks,
+        b_inner,
+        row_scale,
+    )
     b = np.concatenate([_values(rows_left, dtype), b_inner.ravel(), _values(rows_right, dtype)])
     A: Any = AlmostBlockDiagonal(L, blocks, R)
     if ev.distant:
@@ -165,7 +198,9 @@ def unpack(x: np.ndarray, mesh: Mesh, n_scalars: int, S: int) -> State:
     return state
 
 
-def distant_rows(problem: BVP, mesh: Mesh, S: int, lin: Linearization, between: bool = False) -> list[tuple[int, np.ndarray]]:
+def distant_rows(
+    problem: BVP, mesh: Mesh, S: int, lin: Linearization, between: bool = False
+) -> list[tuple[int, np.ndarray]]:
     """Rows of the compositions and kernels, kept with the mesh: they do not change from one Newton step to the next."""
     out = []
     xi = mesh.ref.between if between else mesh.ref.nodes
@@ -186,7 +221,7 @@ def _jump_table(ev: Evaluation, mesh: Mesh) -> np.ndarray:
     table = np.zeros((mesh.E, mesh.D), dtype=np.int64)
     structure = ev.problem.structure
     for i, term in enumerate(structure.scalars):
-        if term.kind == "jump":
+        if term.kind == "jump" and term.key is not None:
             j, k, x0 = term.key
             table[int(np.argmin(np.abs(mesh.t - x0))) - 1, mesh.zoff[j] + k] = structure.n_params + i + 1
     return table
@@ -203,7 +238,11 @@ def _own_conditions(problem: BVP, state: State, lin: Linearization, around: Surr
             assert term.key is not None
             j, k, x0 = term.key
             at = state.at(j, k, x0)
-            out.append(Condition(value - at, "u(x0) in op", True, [(x0, j, k, -1.0)], [], [(index, 1.0)], 1.0 + abs(at)))
+            out.append(
+                Condition(
+                    value - at, "u(x0) in op", True, [(x0, j, k, -1.0)], [], [(index, 1.0)], 1.0 + abs(at)
+                )
+            )
         elif term.kind == "sum":
             integrand, w = next(sums), around.weights
             total = np.sum(w * integrand.value)
@@ -228,7 +267,9 @@ def _own_conditions(problem: BVP, state: State, lin: Linearization, around: Surr
     return out
 
 
-def _sort_conditions(conditions: list[Condition], mesh: Mesh) -> tuple[list[Condition], list[Condition], list[Condition]]:
+def _sort_conditions(
+    conditions: list[Condition], mesh: Mesh
+) -> tuple[list[Condition], list[Condition], list[Condition]]:
     """Conditions on the first state only, on the last state only, and all others."""
     left, right, inner = [], [], []
     a, b = mesh.t[0], mesh.t[-1]
@@ -278,14 +319,23 @@ def _accumulate(c: Condition, mesh: Mesh, F: np.ndarray, left: np.ndarray, right
     return float(scale)
 
 
-def _values(rows: list[tuple[Condition | None, float]], dtype: Any) -> np.ndarray:
+def _values(rows: Sequence[tuple[Condition | None, float]], dtype: Any) -> np.ndarray:
     return np.array([0.0 if c is None else -c.value * s for c, s in rows], dtype=dtype)
 
 
-def _check_finite(problem: BVP, x: np.ndarray, rhs: Any, residual: np.ndarray, coef: np.ndarray, lin: Linearization,
-                  conditions: list[Condition]) -> None:  # fmt: skip
-    for what, rows, equation in (("", residual, range(len(residual))),
-                                 ("a coefficient of ", coef, [e[0] for e in lin.entries])):  # fmt: skip
+def _check_finite(
+    problem: BVP,
+    x: np.ndarray,
+    rhs: Any,
+    residual: np.ndarray,
+    coef: np.ndarray,
+    lin: Linearization,
+    conditions: list[Condition],
+) -> None:
+    for what, rows, equation in (
+        ("", residual, range(len(residual))),
+        ("a coefficient of ", coef, [e[0] for e in lin.entries]),
+    ):
         finite = np.isfinite(rows)
         if not finite.all():
             n, q = np.argwhere(~finite)[0]

@@ -104,8 +104,15 @@ class Linearization:
 class OperatorTrace:
     """One evaluation of the operator at nodes x. Implements `expression.Context`."""
 
-    def __init__(self, structure: Structure, x: np.ndarray, fields: Fields, params: Sequence[Any],
-                 discover: bool = False, values_only: bool = False):  # fmt: skip
+    def __init__(
+        self,
+        structure: Structure,
+        x: np.ndarray,
+        fields: Fields,
+        params: Sequence[Any],
+        discover: bool = False,
+        values_only: bool = False,
+    ):
         self.structure, self.x, self.fields, self.params = structure, x, fields, params
         self.discover, self.values_only = discover, values_only
         self.compared = False
@@ -151,7 +158,9 @@ class OperatorTrace:
             return self._scalar(ScalarTerm("point", (*_pure(expr, "u(x0)"), float(point))))
         points = np.asarray(point, dtype=float)
         if points.shape != self.x.shape:
-            raise ValueError(f"op: u(points) must have one point for each x, shape {self.x.shape}, got {points.shape}")
+            raise ValueError(
+                f"op: u(points) must have one point for each x, shape {self.x.shape}, got {points.shape}"
+            )
         j = self._function(FunctionTerm("at", self._pure_source(expr)), expr)
         self.points[j] = points
         self.equations.append(self.unknown(j))
@@ -189,7 +198,9 @@ class OperatorTrace:
             s.orders.append(0)
             self._guessed[s.n_unknowns + index] = expr.value if term.kind == "diff" else 0.0
         elif index >= len(s.functions) or s.functions[index].kind != term.kind:
-            raise ValueError("op: must apply the same operations at every call; it took another branch this time")
+            raise ValueError(
+                "op: must apply the same operations at every call; it took another branch this time"
+            )
         return s.n_unknowns + index
 
     def _scalar(self, term: ScalarTerm) -> Expression:
@@ -200,7 +211,9 @@ class OperatorTrace:
             s.scalars.append(term)
             return self.parameter(s.p - 1)
         if term.kind != "sum":
-            raise ValueError("op: must apply the same operations at every call; it took another branch this time")
+            raise ValueError(
+                "op: must apply the same operations at every call; it took another branch this time"
+            )
         sums = [i for i, t in enumerate(s.scalars) if t.kind == "sum"]
         index = self._n_scalars
         self._n_scalars += 1
@@ -227,7 +240,9 @@ class OperatorTrace:
 
 def _pure(expr: Expression, what: str) -> tuple[int, int]:
     if expr.variable is None:
-        raise TypeError(f"op: {what} applies to an unknown or a derivative of it, not to a compound expression")
+        raise TypeError(
+            f"op: {what} applies to an unknown or a derivative of it, not to a compound expression"
+        )
     return expr.variable
 
 
@@ -235,4 +250,6 @@ def is_number(value: Any) -> bool:
     """Whether the value is a plain number (NumPy scalars and 0-d arrays included)."""
     if type(value) in (float, int, complex):  # the common case: the abstract class costs a microsecond
         return True
-    return isinstance(value, numbers.Number) or (isinstance(value, np.ndarray | np.generic) and value.ndim == 0)
+    return isinstance(value, numbers.Number) or (
+        isinstance(value, np.ndarray | np.generic) and value.ndim == 0
+    )

@@ -107,8 +107,14 @@ class BlockLU:
         if not isinstance(A, AlmostBlockDiagonal):
             raise TypeError(f"block: expected an AlmostBlockDiagonal matrix, got {type(A).__name__}")
         (E, R, C), (q, S) = A.blocks.shape, A.left.shape
-        f = _Factors(np.empty((E, q + R, C), A.dtype), np.empty((E, R), np.int64), np.empty((S, S), A.dtype),
-                     np.empty(S, np.int64), q, -1)  # fmt: skip
+        f = _Factors(
+            np.empty((E, q + R, C), A.dtype),
+            np.empty((E, R), np.int64),
+            np.empty((S, S), A.dtype),
+            np.empty(S, np.int64),
+            q,
+            -1,
+        )
         if R < LAPACK_FROM:
             from . import block_kernels
 

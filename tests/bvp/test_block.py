@@ -19,8 +19,14 @@ def random_matrix(E, inner, S, q, complex_=False, seed=0):
 
 
 @settings(max_examples=40, deadline=None)
-@given(E=st.integers(1, 6), inner=st.integers(1, 9), S=st.integers(0, 4), q=st.integers(0, 4), complex_=st.booleans(),
-       seed=st.integers(0, 99))  # fmt: skip
+@given(
+    E=st.integers(1, 6),
+    inner=st.integers(1, 9),
+    S=st.integers(0, 4),
+    q=st.integers(0, 4),
+    complex_=st.booleans(),
+    seed=st.integers(0, 99),
+)
 def test_solves_as_the_dense_solver_does(E, inner, S, q, complex_, seed):
     A, draw = random_matrix(E, inner, S, min(q, S), complex_, seed)
     b = draw(A.shape[0])

@@ -66,7 +66,9 @@ def test_integral_rows_are_quadrature():
     state = state_of(fs, mesh)
     for j in range(3):
         rows = mesh.integral_row(j, 0, mesh.weights * np.cos(mesh.x))
-        total = sum(rows[e, : mesh.D] @ state.Z[e] + rows[e, mesh.D :] @ state.W[e].ravel() for e in range(mesh.E))
+        total = sum(
+            rows[e, : mesh.D] @ state.Z[e] + rows[e, mesh.D :] @ state.W[e].ravel() for e in range(mesh.E)
+        )
         exact = ChebSeries.from_function(lambda x, j=j: fs[j](x, 0) * np.cos(x), (-1, 2)).sum()
         assert abs(total - exact) < 1e-11 * (1 + abs(exact))
 

@@ -19,11 +19,19 @@ def test_newton_steps_square():
     assert len(ratios) >= 2 and max(ratios) < 3.0
 
 
-@pytest.mark.parametrize("problem", [
-    bratu(),
-    BVP(lambda x, u: 0.01 * u.diff(2) + 2 * (1 - x**2) * u + u**2 - 1, (-1, 1), lbc=0, rbc=0),
-    BVP(lambda x, u, v: [u.diff() - v, v.diff() + np.sin(u)], (0, 2), lbc=lambda u, v: u - 1, rbc=lambda u, v: u),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "problem",
+    [
+        bratu(),
+        BVP(lambda x, u: 0.01 * u.diff(2) + 2 * (1 - x**2) * u + u**2 - 1, (-1, 1), lbc=0, rbc=0),
+        BVP(
+            lambda x, u, v: [u.diff() - v, v.diff() + np.sin(u)],
+            (0, 2),
+            lbc=lambda u, v: u - 1,
+            rbc=lambda u, v: u,
+        ),
+    ],
+)
 def test_restart_from_its_own_solution(problem):
     first = problem.solve()
     again = problem.solve(guess=first)
@@ -32,8 +40,11 @@ def test_restart_from_its_own_solution(problem):
     assert np.abs(again(x) - first(x)).max() < 1e-9
 
 
-@pytest.mark.parametrize("guess", [0.1, lambda x: x * (1 - x), np.zeros(9), (np.array([0.0, 0.5, 1.0]), np.array([0.0, 0.2, 0.0]))],
-                         ids=["number", "callable", "values", "samples"])  # fmt: skip
+@pytest.mark.parametrize(
+    "guess",
+    [0.1, lambda x: x * (1 - x), np.zeros(9), (np.array([0.0, 0.5, 1.0]), np.array([0.0, 0.2, 0.0]))],
+    ids=["number", "callable", "values", "samples"],
+)
 def test_guesses_of_all_kinds_lead_to_the_same_solution(guess):
     assert abs(bratu().solve(guess=guess)(0.5) - 0.140539214400472) < 1e-12
 
@@ -46,7 +57,11 @@ def test_division_by_zero_at_the_guess_is_said_and_where():
 
 def test_no_solution_beyond_the_fold():
     result = bratu(4.0).solve()
-    assert not result.success and result.status in (Status.NOT_CONVERGED, Status.ITERATION_LIMIT, Status.SINGULAR)
+    assert not result.success and result.status in (
+        Status.NOT_CONVERGED,
+        Status.ITERATION_LIMIT,
+        Status.SINGULAR,
+    )
     assert "guess" in result.message
 
 
@@ -75,8 +90,15 @@ def test_continuation_passes_the_fold_of_bratu():
     a = 1.1996786402577  # a tanh(a) = 1
     assert abs(a * np.tanh(a) - 1) < 1e-12
     fold = 8 * a**2 / np.cosh(a) ** 2
-    branch = continuation(lambda x, u, lam: u.diff(2) + lam * np.exp(u), (0, 1), lbc=0, rbc=0, parameter={"lam": 1.0}, step=0.5,
-                          until=(0.5, 5))  # fmt: skip
+    branch = continuation(
+        lambda x, u, lam: u.diff(2) + lam * np.exp(u),
+        (0, 1),
+        lbc=0,
+        rbc=0,
+        parameter={"lam": 1.0},
+        step=0.5,
+        until=(0.5, 5),
+    )
     assert branch.success and abs(branch.folds[0] - fold) < 1e-8
     assert all(r.success for r in branch.results)
     both = [r.u[0](0.5) for r in branch.results if abs(r.params["lam"] - 1.0) < 0.6]
@@ -88,7 +110,9 @@ def test_continuation_refuses_what_it_cannot_follow():
     with pytest.raises(ValueError, match="parameter"):
         continuation(lambda x, u, lam: u.diff(2) + lam, (0, 1), lbc=0, rbc=0, parameter={})
     with pytest.raises(ValueError, match="step"):
-        continuation(lambda x, u, lam: u.diff(2) + lam, (0, 1), lbc=0, rbc=0, parameter={"lam": 0.0}, step=0.0)
+        continuation(
+            lambda x, u, lam: u.diff(2) + lam, (0, 1), lbc=0, rbc=0, parameter={"lam": 0.0}, step=0.0
+        )
 
 
 def test_deflation_finds_both_solutions_of_bratu_and_of_painleve():
@@ -130,8 +154,12 @@ def test_linear_problems_are_linear(a, b):
 def test_mapping_the_domain_maps_the_solution(shift, stretch):
     """u(x) on (0, 1) and v(y) = u((y − shift) / stretch) solve the same problem."""
     u = solve_bvp(lambda x, u: u.diff(2) + np.exp(u) * np.cos(x), (0, 1), lbc=0, rbc=0)
-    v = solve_bvp(lambda y, v: stretch**2 * v.diff(2) + np.exp(v) * np.cos((y - shift) / stretch), (shift, shift + stretch),
-                  lbc=0, rbc=0)  # fmt: skip
+    v = solve_bvp(
+        lambda y, v: stretch**2 * v.diff(2) + np.exp(v) * np.cos((y - shift) / stretch),
+        (shift, shift + stretch),
+        lbc=0,
+        rbc=0,
+    )
     x = np.linspace(0, 1, 15)
     assert np.abs(u(x) - v(np.clip(shift + stretch * x, *v.domain))).max() < 1e-9
 
