@@ -147,7 +147,7 @@ def convert(c, lam):  # type: ignore[no-untyped-def]
     n = c.size
     for step in range(lam):
         for i in range(n):
-            beyond = c[i + 2] if i + 2 < n else 0.0 * c[i]
+            beyond = c[i + 2] if i + 2 < n else c.dtype.type(0)
             if step == 0:
                 c[i] = (c[i] if i == 0 else 0.5 * c[i]) - 0.5 * beyond
             else:

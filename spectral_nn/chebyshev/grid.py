@@ -84,10 +84,11 @@ def quadrature_weights(n: int, kind: int = 1, domain: tuple[float, float] = (-1.
 
 
 def to_reference(x: ArrayLike, domain: tuple[float, float]) -> Array:
-    """Map [a, b] to [-1, 1]; the ends go to exactly -1 and 1."""
+    """Map [a, b] to [-1, 1]; the ends go to exactly -1 and 1, and points keep their distance to the nearer."""
     a, b = domain
     x = np.asarray(x)
-    return ((x - a) - (b - x)) / (b - a)
+    from_a, to_b = x - a, b - x
+    return np.where(from_a < to_b, 2 * from_a / (b - a) - 1, 1 - 2 * to_b / (b - a))
 
 
 def from_reference(t: ArrayLike, domain: tuple[float, float]) -> Array:

@@ -44,7 +44,10 @@ def clenshaw(breaks, flat, offsets, x, out):  # type: ignore[no-untyped-def]
         hi = b if e < pieces - 1 else np.inf
         lanes = 0
         while lanes < LANES and i + lanes < x.size and lo <= x[i + lanes] < hi:
-            s[lanes] = ((x[i + lanes] - a) - (b - x[i + lanes])) / (b - a)
+            # from the nearer end, where the difference is exact and the series at its steepest
+            from_a = x[i + lanes] - a
+            to_b = b - x[i + lanes]
+            s[lanes] = 2.0 * from_a / (b - a) - 1.0 if from_a < to_b else 1.0 - 2.0 * to_b / (b - a)
             lanes += 1
         if lanes == 0:  # t is +inf
             out[i] = np.nan
@@ -66,7 +69,7 @@ def clenshaw(breaks, flat, offsets, x, out):  # type: ignore[no-untyped-def]
         else:
             for p in range(lanes):
                 s2 = 2.0 * s[p]
-                y1 = 0.0 * flat[0]
+                y1 = flat.dtype.type(0)
                 y2 = y1
                 for k in range(offsets[e + 1] - 1, first, -1):
                     y1, y2 = flat[k] + s2 * y1 - y2, y1
@@ -86,7 +89,7 @@ def differentiate(breaks, flat, offsets, new_flat, new_offsets):  # type: ignore
             new_flat[to] = 0.0
             continue
         for k in range(n - 2, -1, -1):
-            later = new_flat[to + k + 2] if k + 2 < n - 1 else 0.0 * flat[0]
+            later = new_flat[to + k + 2] if k + 2 < n - 1 else flat.dtype.type(0)
             new_flat[to + k] = later + 2.0 * (k + 1) * scale * flat[lo + k + 1]
         new_flat[to] *= 0.5
 
@@ -94,17 +97,17 @@ def differentiate(breaks, flat, offsets, new_flat, new_offsets):  # type: ignore
 @njit(cache=True)
 def antiderivative(breaks, flat, offsets, new_flat, new_offsets):  # type: ignore[no-untyped-def]
     """Coefficients of the continuous antiderivative that vanishes at the left end; each piece one longer."""
-    left = 0.0 * flat[0]
+    left = flat.dtype.type(0)
     for e in range(breaks.size - 1):
         half = 0.5 * (breaks[e + 1] - breaks[e])
         lo = offsets[e]
         n = offsets[e + 1] - lo
         to = new_offsets[e]
         at_left = left
-        at_right = 0.0 * left
+        at_right = flat.dtype.type(0)
         for k in range(1, n + 1):
             before = 2.0 * flat[lo] if k == 1 else flat[lo + k - 1]
-            after = flat[lo + k + 1] if k + 1 < n else 0.0 * left
+            after = flat[lo + k + 1] if k + 1 < n else flat.dtype.type(0)
             c = half * (before - after) / (2.0 * k)
             new_flat[to + k] = c
             at_left += c if k % 2 else -c

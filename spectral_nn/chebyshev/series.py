@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import analysis, arithmetic, construct
-from .grid import Array, points
+from .grid import Array, points, to_reference
+from .nonuniform import evaluate, is_faster
 from .transform import values_to_coefficients
 
 if TYPE_CHECKING:
@@ -164,8 +165,11 @@ class ChebSeries:
         flat = np.ascontiguousarray(t).reshape(-1)
         if not extrapolate and flat.size:
             self._check_inside(flat)
-        out = np.empty(flat.size, dtype=self._flat.dtype)
-        clenshaw(self._breaks, self._flat, self._offsets, flat, out)
+        if self.pieces == 1 and not extrapolate and is_faster(len(self), flat.size):
+            out = evaluate(self._flat, to_reference(flat, self.domain))
+        else:
+            out = np.empty(flat.size, dtype=self._flat.dtype)
+            clenshaw(self._breaks, self._flat, self._offsets, flat, out)
         return out[0] if t.ndim == 0 else out.reshape(t.shape)
 
     def diff(self, k: int = 1) -> ChebSeries:
@@ -185,9 +189,9 @@ class ChebSeries:
         return self._derivatives[k]
 
     def with_derivatives(self, derivative: Callable[[int], ChebSeries], up_to: int) -> ChebSeries:
-        """The same function, whose derivatives of order 1 to `up_to` are known better than differentiation gives them.
+        """The same function, with derivatives of order 1 to `up_to` known better than by differentiation.
 
-        ``derivative(k)`` is called when the k-th one is first asked for; higher ones are derived from the last.
+        ``derivative(k)`` is called when the k-th one is first asked for; higher ones follow from the last.
         """
         out = self._like(self._flat)
         out._known = (derivative, up_to)

@@ -56,7 +56,7 @@ def eliminate(work, fill, top, tau, l, u, start, stop):  # type: ignore[no-untyp
         if j > 0 and c < n:
             # the window moves one column to the right: write out what the rows in it continue as
             for i in range(l):
-                s = 0.0 * work[0, 0]
+                s = work.dtype.type(0)
                 for k in range(dense):
                     s += fill[j + i, k] * top[k, c]
                 work[j + i, m - i + l] = s
@@ -184,12 +184,12 @@ def multiply(top, band, lower, x, out):  # type: ignore[no-untyped-def]
     dense, n = top.shape
     width = band.shape[1]
     for k in range(dense):
-        s = 0.0 * out[0]
+        s = out.dtype.type(0)
         for c in range(n):
             s += top[k, c] * x[c]
         out[k] = s
     for i in range(n - dense):
-        s = 0.0 * out[0]
+        s = out.dtype.type(0)
         first = i + dense - lower
         lo = max(0, -first)
         hi = min(width, n - first)

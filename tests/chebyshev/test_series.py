@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import mpmath
 import numpy as np
 import pytest
 import scipy.interpolate
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.polynomial import chebyshev as C
 
 from spectral_nn.chebyshev import ChebSeries, grid
+from spectral_nn.chebyshev.nonuniform import is_faster
 from spectral_nn.chebyshev.transform import values_to_coefficients
 
 X = np.linspace(0, 1, 203)
@@ -230,3 +232,37 @@ def test_importing_the_room_loads_neither_numba_nor_matplotlib():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("factor", [1.0, 1j])
+def test_long_series_at_many_points_take_the_fast_road_to_the_same_values(factor):
+    n = 20_000
+    c = factor * np.random.default_rng(0).normal(size=n) * np.exp(-20 * np.arange(n) / n)
+    u = ChebSeries((2.0, 5.0), [c])
+    x = np.concatenate([np.linspace(2, 5, 3001), [np.nan]])
+    assert is_faster(n, x.size) and not is_faster(n, 8)
+    t = grid.to_reference(x[:-1], (2.0, 5.0)).astype(np.longdouble)
+    some = slice(None, None, 100)
+    exact = np.cos(np.multiply.outer(np.arccos(t[some]), np.arange(n))) @ c
+    values = u(x)
+    assert np.abs(values[:-1][some] - exact).max() < 1e-14 * np.abs(c).sum() * 20
+    assert np.isnan(values[-1])
+    np.testing.assert_allclose(values[:-1][some], [u(v) for v in x[:-1][some]], atol=1e-10)
+
+
+def test_values_near_the_ends_lose_nothing_to_the_map():
+    """T_n at 1 - 1e-10 is cos(n acos x); an error of eps in the mapped point would show as n^2 eps."""
+    n = 3000
+    u = ChebSeries((0.0, 1.0), [np.eye(n + 1)[n]])
+    with mpmath.workdps(40):
+        for gap in (1e-10, 3e-8, 1e-5):
+            x = 1.0 - gap
+            exact = float(mpmath.cos(n * mpmath.acos(2 * mpmath.mpf(x) - 1)))
+            assert abs(u(x) - exact) < 1e-11
+
+
+def test_nan_in_one_piece_stays_there():
+    u = ChebSeries([0, 1, 2], [[np.nan, 1.0], [1.0, 2.0, 3.0]])
+    assert np.isnan(u(0.5)) and u(1.5) == -2.0
+    assert np.isnan(u(np.linspace(0, 0.9, 30))).all() and np.isfinite(u(np.linspace(1, 2, 30))).all()
+    assert np.isfinite(u.diff()(1.5))
