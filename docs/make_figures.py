@@ -1,6 +1,6 @@
 """The figures of the documentation, written to docs/figures/.
 
-    python docs/make_figures.py
+python docs/make_figures.py
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ BLUE, GREY, RED = "#1f5fa8", "0.6", "#b03a2e"
 
 
 def main() -> None:
-    with plt.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10}):
+    with plt.rc_context(
+        {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10}
+    ):
         figure, axes = plt.subplots(1, 3, figsize=(10, 3.1), layout="constrained")
         shock(axes[0])
         bratu(axes[1])
@@ -31,11 +33,11 @@ def main() -> None:
 def shock(ax: plt.Axes) -> None:
     """The README's example, and where its mesh put the elements."""
     sol = solve_bvp(lambda x, u: 0.01 * u.diff(2) + u * u.diff() - u, (0, 1), lbc=-7 / 6, rbc=3 / 2)
-    sol.plot(ax=ax, color=BLUE)
-    ax.get_legend().remove()
+    x = np.linspace(0, 1, 1000)
+    ax.plot(x, sol(x), color=BLUE)
     ax.plot(sol.mesh, np.full(sol.mesh.size, -1.45), "|", color=GREY, markersize=8)
     ax.text(0.02, -1.36, "elements", color=GREY)
-    ax.set(title="ε u″ + u u′ − u = 0, ε = 0.01", ylabel="u", ylim=(-1.55, 1.7))
+    ax.set(title="ε u″ + u u′ − u = 0, ε = 0.01", xlabel="x", ylabel="u", ylim=(-1.55, 1.7))
     ax.text(0.03, 1.35, f"residual {sol.residual:.0e}\n{sol.n} points", color="0.3")
 
 
@@ -52,6 +54,7 @@ def bratu(ax: plt.Axes) -> None:
 
 def double_well(ax: plt.Axes) -> None:
     """Eigenfunctions at the height of their eigenvalues."""
+
     def potential(x: np.ndarray) -> np.ndarray:
         return 0.5 * (x**2 - 6) ** 2
 

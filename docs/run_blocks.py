@@ -22,10 +22,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 ILLUSTRATIVE = "<!-- illustrative -->"
 BLOCK = re.compile(
-    r"^(?P<mark><!-- illustrative -->\n+)?```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<text>.*?)^```\n)?", re.M | re.S
+    r"^(?P<mark><!-- illustrative -->\n+)?```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<text>.*?)^```\n)?",
+    re.M | re.S,
 )
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|\bnan\b")
-EFFORT = re.compile(r"^\s*(?:time|n|nit|linear_solver|residual|bc_residual|error_estimate|gap|kkt|factorizations): ")
+EFFORT = re.compile(
+    r"^\s*(?:time|n|nit|linear_solver|residual|bc_residual|error_estimate|gap|kkt|factorizations): "
+)
 """Lines of a result that say how much work it took, or how small a residual is: their words count, their numbers may move."""
 RTOL, ATOL = 1e-6, 1e-8
 
@@ -42,7 +45,11 @@ class Block:
 
 def pages() -> list[Path]:
     """README.md, those of the plugins and every page of docs/ that holds a block of Python."""
-    found = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "plugins").glob("*/README.md"))]
+    found = [
+        ROOT / "README.md",
+        *sorted((ROOT / "docs").glob("*.md")),
+        *sorted((ROOT / "plugins").glob("*/README.md")),
+    ]
     return [page for page in found if "```python" in page.read_text()]
 
 

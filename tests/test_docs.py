@@ -57,7 +57,9 @@ def test_page_runs_and_prints_what_it_shows(page: Path) -> None:
 @pytest.mark.parametrize("name", [m for p in ("spectral_nn", *PLUGINS) for m in _modules(p)])
 def test_docstring_examples(name: str) -> None:
     """Doctests of every docstring in a module, private ones included."""
-    failed = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    failed = doctest.testmod(
+        importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    )
     assert failed.failed == 0
 
 
@@ -101,6 +103,11 @@ def test_a_difference_is_seen() -> None:
     shown = "  success: True  (SOLVED)\n      nit: 7\n     time: 3.1 ms\n0.25 [1. 2.]\n"
     assert not run_blocks.differences(shown, shown.replace("nit: 7", "nit: 9").replace("3.1", "99"))
     assert not run_blocks.differences(shown, shown.replace("0.25", "0.2500000001"))
-    for old, new in (("SOLVED", "SINGULAR"), ("0.25", "0.2501"), ("[1. 2.]", "[1. 2. 3.]"), ("True", "False")):
+    for old, new in (
+        ("SOLVED", "SINGULAR"),
+        ("0.25", "0.2501"),
+        ("[1. 2.]", "[1. 2. 3.]"),
+        ("True", "False"),
+    ):
         assert run_blocks.differences(shown, shown.replace(old, new))
     assert run_blocks.differences(shown, shown + "more\n")
