@@ -42,6 +42,27 @@ def vector(b: Any, m: int, name: str, why: str) -> np.ndarray:
     return np.ascontiguousarray(b)
 
 
+def stack_of_matrices(A: Any, name: str) -> np.ndarray:
+    """`A` as a float64 array (B, m, n); one matrix is a stack of one."""
+    A = _real(A, name)
+    if A.ndim not in (2, 3):
+        raise ValueError(f"{name} must have shape (B, m, n) or (m, n), got {A.shape}")
+    A = np.ascontiguousarray(A if A.ndim == 3 else A[None])
+    _refuse_nonfinite(A, name, lambda k: str([int(i) for i in np.unravel_index(k, A.shape)]))
+    return A
+
+
+def stack_of_vectors(b: Any, m: int, name: str, why: str) -> np.ndarray:
+    """`b` as a float64 array (B, m); one vector is a stack of one."""
+    b = _real(b, name)
+    if b.ndim == 1:
+        b = b[None]
+    if b.ndim != 2 or b.shape[1] != m:
+        raise ValueError(f"{name} must have shape (B, {m}) or ({m},), {why}; got {b.shape}")
+    _refuse_nonfinite(b, name, lambda k: str([int(i) for i in np.unravel_index(k, b.shape)]))
+    return b
+
+
 def exponent(p: Any) -> float:
     """`p` as a float in (1, inf)."""
     p = _number(p, "p")

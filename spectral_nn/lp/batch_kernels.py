@@ -1,0 +1,185 @@
+"""The iteration of newton.py for one norm and no constraints, compiled whole, over a batch in parallel.
+
+Small problems spend their time between kernels, not in them: here nothing is between. Each thread takes one problem.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit, prange
+
+from .kernels import line_search, linearize, norm
+
+CONVERGED, MAX_ITER, STALLED, SINGULAR = 0, 1, 2, -1
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def solve_batch(A, b, p, warm, x, y, tol, max_iter, settings, gap, nit, status):
+    """minimize ||A[k] x[k] - b[k]||_p for every k; A (B or 1, m, n). x, y, gap, nit and status are filled."""
+    for k in prange(b.shape[0]):
+        j = min(np.int64(k), A.shape[0] - 1)
+        gap[k], nit[k], status[k] = _solve(A[j], b[k], p, warm, x[k], y[k], tol, max_iter, settings)
+
+
+@njit(cache=True, error_model="numpy")
+def _solve(A, b, p, warm, x, y, tol, max_iter, settings):
+    """One problem. `settings`: see batch.py. SINGULAR hands it over to the road with orthonormalization."""
+    m, n = A.shape
+    weak, first, grow, slope_floor, smallest, accuracy, good_step = settings
+    ptr = np.array([0, m], dtype=np.int64)
+    one, zero, kind_norm = np.ones(1), np.zeros(1), np.zeros(1, dtype=np.int64)
+    kind_power = np.ones(1, dtype=np.int64)
+    p_, pc_, c_dual, q_ = np.array([p]), np.array([p]), np.zeros(1), np.zeros(1)
+    unit_r, size_y, share, shift = np.ones(1), np.ones(1), np.zeros(1), np.zeros(1)
+    empty = np.zeros(0)
+    d, t, g_hat = np.ones(m), np.empty(m), np.empty(m)
+    H, B = np.empty((n, n)), np.empty((m, n))
+    q = p / (p - 1.0)
+
+    if _factor(A, d, B, H) < weak:
+        return 0.0, 0, SINGULAR
+    if not warm:
+        x[:] = _back_solve(H, np.dot(A.T, b))
+    r = np.dot(A, x) - b
+    y[:] = r
+    best, waited = np.inf, 0
+    pc = p if warm else (min(p, first) if p > 2.0 else max(p, first))
+    feasible = not warm
+    relative = 1.0
+    for it in range(max_iter + 1):
+        rho = norm(r, 0, m, p)
+        size = norm(y, 0, m, q)
+        if rho <= 64 * 2.2e-16 * (norm(b, 0, m, p) + rho) or size == 0.0:
+            y[:] = 0.0
+            return (rho / max(norm(b, 0, m, p), 1e-300), it, CONVERGED)
+        y /= size
+        inner = 0.0
+        for i in range(m):
+            inner += r[i] * y[i]
+        relative = abs(rho - inner) / rho
+        if relative <= tol and feasible:
+            r = np.dot(A, x) - b
+            worst = _infeasibility(A, y)
+            if worst > 1e-9:
+                dr = np.dot(A, _back_solve(H, np.dot(A.T, y)))
+                for i in range(m):
+                    y[i] -= d[i] * dr[i]
+                worst = _infeasibility(A, y)
+            if worst <= 1e-9:
+                size = norm(y, 0, m, q)
+                rho = norm(r, 0, m, p)
+                inner = 0.0
+                for i in range(m):
+                    inner += r[i] * y[i]
+                relative = abs(rho - inner / size) / rho
+                if relative <= tol:
+                    y /= size
+                    return relative, it, CONVERGED
+        if it == max_iter:
+            break
+        if relative < 0.5 * best or pc != p:
+            best, waited = min(relative, best), 0
+        else:
+            waited += 1
+            if waited > 6:
+                return relative, it, STALLED
+        qc = pc / (pc - 1.0)
+        pc_[0], q_[0] = pc, qc
+        unit_r[0] = norm(r, 0, m, pc)
+        size_y[0] = norm(y, 0, m, qc)
+        linearize(r, y, ptr, pc_, unit_r, one, size_y, one, slope_floor, smallest, d, t, g_hat, share, shift)
+        if _factor(A, d, B, H) <= 1e-13:
+            return relative, it, SINGULAR
+        dx = _back_solve(H, np.dot(A.T, t))
+        dr = np.dot(A, dx)
+        for i in range(m):
+            dr[i] = -dr[i]
+        dy = np.empty(m)
+        for i in range(m):
+            y[i] /= size_y[0]
+            dy[i] = t[i] + d[i] * dr[i] - y[i]
+        step = line_search(
+            r, dr, ptr, pc_, one, kind_norm, zero, 0.0, 0.0, empty, empty, 0.0, np.inf, accuracy, 2.2e-16 * unit_r[0]
+        )
+        slope = 0.0
+        for i in range(m):
+            slope += b[i] * dy[i]
+        c_dual[0] = unit_r[0] / qc
+        dual = line_search(
+            y, dy, ptr, q_, c_dual, kind_power, zero, slope, 0.0, empty, empty, 0.0, np.inf, accuracy,
+            2.2e-16 * unit_r[0],
+        )  # fmt: skip
+        if not feasible:
+            dual, feasible = 1.0, True
+        for i in range(m):
+            r[i] += step * dr[i]
+            y[i] += dual * dy[i]
+        for j in range(n):
+            x[j] -= step * dx[j]
+        if max(step, dual) >= good_step and pc != p:
+            if p > 2.0:
+                pc = min(p, 1.0 + grow * (pc - 1.0))
+            else:
+                pc = max(p, 1.0 + (pc - 1.0) / grow)
+        if not math.isfinite(step) or not math.isfinite(dual):
+            return relative, it, STALLED
+    return relative, max_iter, MAX_ITER
+
+
+@njit(cache=True, error_model="numpy")
+def _infeasibility(A, y):
+    g = np.dot(A.T, y)
+    size = 0.0
+    worst = 0.0
+    for j in range(A.shape[1]):
+        column = 0.0
+        for i in range(A.shape[0]):
+            column += abs(A[i, j] * y[i])
+        size = max(size, column)
+        worst = max(worst, abs(g[j]))
+    return worst / size if size > 0.0 else 0.0
+
+
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+def _factor(A, d, B, H):
+    """Cholesky factor of A' diag(d) A into the lower triangle of H by rows; the smallest relative pivot."""
+    m, n = A.shape
+    for i in range(m):
+        w = math.sqrt(d[i])
+        for j in range(n):
+            B[i, j] = w * A[i, j]
+    np.dot(B.T, B, H)
+    smallest = 1.0
+    for j in range(n):
+        for i in range(j):
+            total = H[j, i]
+            for k in range(i):
+                total -= H[j, k] * H[i, k]
+            H[j, i] = total / H[i, i]
+        before = H[j, j]
+        total = before
+        for k in range(j):
+            total -= H[j, k] * H[j, k]
+        if not total > 0.0:
+            return 0.0
+        smallest = min(smallest, total / before)
+        H[j, j] = math.sqrt(total)
+    return smallest
+
+
+@njit(cache=True, error_model="numpy")
+def _back_solve(L, g):
+    n = len(g)
+    for j in range(n):
+        total = g[j]
+        for k in range(j):
+            total -= L[j, k] * g[k]
+        g[j] = total / L[j, j]
+    for j in range(n - 1, -1, -1):
+        g[j] /= L[j, j]
+        v = g[j]
+        for k in range(j):
+            g[k] -= L[j, k] * v
+    return g
