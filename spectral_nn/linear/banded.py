@@ -11,7 +11,7 @@ from scipy.linalg import lapack
 from .interface import LinearSolution, Traits, matrix_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Banded:
     """A square banded matrix by its diagonals.
 

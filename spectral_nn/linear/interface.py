@@ -77,7 +77,7 @@ class Traits:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # arrays do not compare to one truth
 class LinearSystem:
     """A x = b, with what is known about A.
 
@@ -189,7 +189,7 @@ _SENTENCES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ItemReports:
     """Per system of a batch, or per right-hand side: what `LinearSolution` sums up.
 
@@ -211,7 +211,7 @@ class ItemReports:
         return self.status <= LinearStatus.NOISE_LEVEL
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LinearSolution:
     """The answer of a linear solve, and how it was come by.
 

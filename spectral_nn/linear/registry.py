@@ -96,7 +96,9 @@ class SolverEntry:
         return solver
 
     def __repr__(self) -> str:
-        return f"SolverEntry({self.name!r}, {self.target!r}, {self.distribution} {self.version})"
+        return (
+            f"SolverEntry({self.name!r}, {self.target!r}, {self.distribution} {self.version}, {self.state})"
+        )
 
     def _try_load(self) -> LinearSolver | None:
         if self._solver is None and self._cause is None:
