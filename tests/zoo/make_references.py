@@ -288,7 +288,6 @@ def van_der_pol_period(p: Problem) -> dict[str, Any]:
         lambda ya, yb: np.array([ya[0] - yb[0], ya[1] - yb[1], ya[1]]),
         lambda x: np.vstack([2 * np.cos(2 * np.pi * x), -2 * np.sin(2 * np.pi * x), 6.6 + 0 * x]),
         rows=(0, 2),
-        nodes=201,
     )
     found = gauss(p, form, p.domain)
     values = found.pop("u")

@@ -24,16 +24,13 @@ SAMPLES = 41  # points at which a solution is compared with a closed form
 class FirstOrder:
     """A problem as y' = fun(x, y[, p]), bc(ya, yb[, p]) = 0: the form SciPy and the reference makers need.
 
-    `guess(x)` has shape (m, n). `rows` are the rows of y that are the unknowns of the problem. `breakpoints`
-    are places where `fun` is not smooth. `scale` maps x of the problem to x of this form (identity if None).
+    `guess(x)` has shape (m, n). `rows` are the rows of y that are the unknowns of the problem.
     """
 
     fun: Callable[..., np.ndarray]
     bc: Callable[..., np.ndarray]
     guess: Callable[[np.ndarray], np.ndarray]
     rows: tuple[int, ...] = (0,)
-    p: tuple[float, ...] = ()
-    nodes: int = 11
 
 
 @dataclass(frozen=True, eq=False)
