@@ -309,7 +309,7 @@ def _known(other: Any) -> Any:
     if isinstance(other, np.ndarray) and other.dtype != object:
         return other
     if isinstance(other, numbers.Number):
-        return complex(other) if not isinstance(other, numbers.Real) else float(other)  # type: ignore[arg-type]
+        return float(other) if isinstance(other, numbers.Real) else complex(other)  # type: ignore[call-overload]
     raise TypeError(
         f"op: cannot combine an unknown with {type(other).__name__} ({other!r:.60}); expected a number or "
         "an array of values at x; a callable coefficient must be called: K(x)*u"

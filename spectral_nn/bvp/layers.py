@@ -12,6 +12,7 @@ import numpy as np
 
 from .mesh import Mesh, State
 from .problem import BVP
+from .rates import frozen_rates
 
 OFFSETS = np.array([4.0, 12.0, 28.0, 60.0])
 """Breakpoints in units of the layer's width: each element sees a decay it can resolve, and e^-60 times any rate is nothing."""
@@ -46,31 +47,7 @@ def with_layers(problem: BVP, state: State, rhs: Any) -> Mesh:
 
 def _decay_rates(lin: Any, mesh: Mesh, end: int, least: float) -> list[float]:
     """Rates above ``least`` at which solutions of the frozen system decay from the end inwards, apart from each other."""
-    m, D = mesh.m, mesh.D
-    L, C = np.zeros((m, m), complex), np.zeros((m, D), complex)
-    for i, j, k, value in lin.entries:
-        v = value if np.ndim(value) == 0 else value[end]
-        if k == mesh.orders[j]:
-            L[i, j] += v
-        else:
-            C[i, mesh.zoff[j] + k] += v
-    if not (np.isfinite(L).all() and np.isfinite(C).all()):
-        return []
-    try:
-        w = -np.linalg.solve(L, C)
-    except np.linalg.LinAlgError:
-        return []
-    M = np.zeros((D, D), complex)
-    for j, d in enumerate(mesh.orders):
-        for k in range(d):
-            if k + 1 < d:
-                M[mesh.zoff[j] + k, mesh.zoff[j] + k + 1] = 1.0
-            else:
-                M[mesh.zoff[j] + k] = w[j]
-    size = np.linalg.norm(M)
-    if not least < size < np.inf:
-        return []
-    r = np.linalg.eigvals(M) * (1.0 if end else -1.0)
+    r = frozen_rates(lin, mesh.orders, end, least) * (1.0 if end else -1.0)
     fast = np.sort(r[(r.real > 0.5 * np.abs(r.imag)) & (r.real > least)].real)[::-1]
     kept: list[float] = []
     for rate in fast:

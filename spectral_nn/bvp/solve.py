@@ -148,6 +148,8 @@ def solve(
         "start": start,
     }
     watch = _watcher(verbose, callback)
+    loop = {"guess": guess, "max_iter": max_iter, "damping": damping, "callback": watch, **options}
+    result = _try_coefficients(problem, options) if method == "auto" else None
     if method == "ultraspherical":
         from .coefficients import solve_ultraspherical_problem
 
@@ -155,15 +157,11 @@ def solve(
     elif method == "collocation":
         from .collocation_solve import solve_collocation
 
-        result = solve_collocation(
-            problem, guess=guess, max_iter=max_iter, damping=damping, callback=watch, **options
-        )
-    else:
+        result = solve_collocation(problem, **loop)
+    elif result is None:
         from .adapt import solve_mesh
 
-        result = solve_mesh(
-            problem, guess=guess, max_iter=max_iter, damping=damping, callback=watch, rescue=rescue, **options
-        )
+        result = solve_mesh(problem, rescue=rescue, **loop)
     if verbose:
         print(result)
     if raise_on_failure and not result.success:
@@ -172,13 +170,32 @@ def solve(
 
 
 def choose_method(problem: BVP, method: str, solver: Any) -> str:
-    """The discretization that "auto" takes: the mesh, unless the linear solver can only take dense systems of its size."""
-    if method != "auto":
+    """What the linear solver allows: dense collocation for those that take dense systems of their own size only.
+
+    "auto" remains where anything goes: linear oscillating problems are then tried with "ultraspherical", all others,
+    and what that cannot do, solved on the mesh.
+    """
+    if method != "auto" or solver.name == "auto":
         return method
     structures = solver.traits.structures
     if "block" not in structures and (solver.traits.sizes is not None or not solver.traits.exact):
         return "collocation"
     return "ultraspherical" if structures == ("almost_banded",) else "mesh"
+
+
+def _try_coefficients(problem: BVP, options: dict[str, Any]) -> BVPResult | None:
+    """A linear problem with many waves and smooth coefficients by "ultraspherical"; None if it is not one."""
+    from .rates import oscillates
+
+    if not oscillates(problem, options["rhs"]):
+        return None
+    from .coefficients import solve_ultraspherical_problem
+
+    try:
+        result = solve_ultraspherical_problem(problem, **options)
+    except ValueError:  # coefficients that are not smooth, weighted integrals: the mesh takes them
+        return None
+    return result if result.success else None
 
 
 def _resolve(linear_solver: Any) -> Any:
