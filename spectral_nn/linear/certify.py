@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .apply import Application, dense_of, unsupported_reason
+from .apply import DENSE_LIMIT, Application, dense_of, unsupported_reason
 from .interface import ItemReports, LinearSolution, LinearSolver, LinearStatus, LinearSystem, structure_of
 from .items import MAX_GROWTH, Answers, Items
 from .krylov import fgmres
@@ -44,6 +44,8 @@ FALL_BACK = {
     "block": "block",
     "operator": "lu",
 }
+#: The largest n for which a structured matrix is made dense for QR, O(n³).
+QR_LIMIT = 2000
 #: Who takes over where the data are noisy.
 NOISE_FALL_BACK = "tikhonov"
 
@@ -327,13 +329,12 @@ class Certified:
         return f"{self.solver.name}, then {answer.solver}"
 
     def _next_name(self) -> str | None:
-        structure = self.truth.structure
+        """The solver to fall back on; None if there is none that this matrix is not too large for."""
+        structure, n = self.truth.structure, self.A.shape[-1]
         first = FALL_BACK[structure]
-        name = self.solver.name
-        if name not in (first, "qr"):
-            return first
-        dense = structure == "dense" or self.A.shape[-1] <= 2000
-        return "qr" if name != "qr" and dense else None
+        if self.solver.name not in (first, "qr"):
+            return first if structure != "operator" or n <= DENSE_LIMIT else None
+        return "qr" if self.solver.name != "qr" and (structure == "dense" or n <= QR_LIMIT) else None
 
     def _matrix_for(self, name: str) -> Any:
         takes = resolve(name).traits.structures

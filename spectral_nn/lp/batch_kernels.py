@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from .._numba import njit, prange
 
-from .kernels import line_search, linearize, norm
+from .kernels import conjugate, line_search, linearize, norm
 
 CONVERGED, MAX_ITER, STALLED, SINGULAR = 0, 1, 2, -1
 
@@ -36,7 +36,7 @@ def _solve(A, b, p, warm, x, y, tol, max_iter, settings):
     empty = np.zeros(0)
     d, t, g_hat = np.ones(m), np.empty(m), np.empty(m)
     H, B = np.empty((n, n)), np.empty((m, n))
-    q = p / (p - 1.0)
+    q = conjugate(p)
 
     if _factor(A, d, B, H) < weak:
         return 0.0, 0, SINGULAR
@@ -85,7 +85,7 @@ def _solve(A, b, p, warm, x, y, tol, max_iter, settings):
             waited += 1
             if waited > 6:
                 return relative, it, STALLED
-        qc = pc / (pc - 1.0)
+        qc = conjugate(pc)
         pc_[0], q_[0] = pc, qc
         unit_r[0] = norm(r, 0, m, pc)
         size_y[0] = norm(y, 0, m, qc)

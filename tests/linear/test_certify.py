@@ -9,10 +9,12 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse.linalg import LinearOperator
 
 from spectral_nn import solve_linear
 from spectral_nn.linear import Banded, LinearSolution, LinearStatus, LinearSystem, Traits, factor
 from spectral_nn.linear.direct import LU
+from spectral_nn.linear.krylov import GMRES
 from tests.linear.systems import (
     Approximate,
     Raises,
@@ -71,6 +73,17 @@ def test_a_useless_solver_falls_back(system: Any) -> None:
     assert answer.success and answer.fell_back and answer.solver == "returns, then lu"
     alone = solve_linear(A, b, useless, fallback=False)
     assert not alone.success and alone.status is LinearStatus.NOT_CONVERGED and "solver='qr'" in alone.message
+
+
+def test_a_huge_operator_is_not_made_dense() -> None:
+    n = 50_000
+    A = LinearOperator(
+        (n, n), matvec=lambda v: np.r_[v[1:], v[0]], dtype=float
+    )  # GMRES makes no progress on it
+    b = np.zeros(n)
+    b[0] = 1
+    answer = solve_linear(A, b, GMRES(max_iterations=20, restart=10))
+    assert not answer.success and not answer.fell_back and answer.status is LinearStatus.NOT_CONVERGED
 
 
 @pytest.mark.parametrize("where", ["factor", "solve"])
