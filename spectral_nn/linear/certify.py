@@ -132,8 +132,7 @@ class Certified:
                     return answer
             return self._solve(b, rtol, started)
 
-    # --- factor
-    # ---------------------------------------------------------------------------------------------------
+    # --- factor ------------------------------------------------------------
 
     def _start(self) -> None:
         if not self.truth.finite.any():
@@ -160,8 +159,7 @@ class Certified:
             return LinearStatus.UNSUPPORTED, text
         return LinearStatus.BREAKDOWN, text
 
-    # --- solve
-    # ----------------------------------------------------------------------------------------------------
+    # --- solve ------------------------------------------------------------
 
     def _solve_fast(self, b: np.ndarray, rtol: float, started: float) -> LinearSolution | None:
         """One system, a direct solver, nothing wrong: judged in a few microseconds."""
@@ -340,8 +338,7 @@ class Certified:
         takes = resolve(name).traits.structures
         return self.A if structure_of(self.A) in takes else dense_of(self.A)
 
-    # --- report
-    # ---------------------------------------------------------------------------------------------------
+    # --- report ------------------------------------------------------------
 
     def _report(
         self, work: Answers, rows: Items, b: np.ndarray, rtol: float, name: str, note: str, started: float
