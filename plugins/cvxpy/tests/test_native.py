@@ -167,6 +167,19 @@ def test_warm_start_pays_and_does_not_move_the_answer() -> None:
     assert problem.solver_stats.num_iters == iterations
 
 
+def test_a_solve_repeated_needs_no_iteration_and_a_near_one_fewer() -> None:
+    shift = cp.Parameter(value=0.0)
+    x = cp.Variable(6)
+    problem = cp.Problem(cp.Minimize(cp.norm(A @ x - b - shift, 32)))
+    first = problem.solve(method="newton_lp")
+    cold = problem.solver_stats.num_iters
+    assert problem.solve(method="newton_lp") == pytest.approx(first, rel=1e-12)
+    assert problem.solver_stats.num_iters == 0
+    shift.value = 1e-4
+    problem.solve(method="newton_lp")
+    assert problem.solver_stats.num_iters < cold
+
+
 def test_a_value_that_is_not_finite_is_no_start() -> None:
     problem, x = problem_with()
     cold = problem.solve(method="newton_lp")

@@ -10,7 +10,7 @@ import cvxpy as cp
 import numpy as np
 import scipy.sparse as sp
 
-from spectral_nn import LpProblem, LpTerm
+from spectral_nn import LpProblem, LpResult, LpTerm
 
 from . import affine, constraints
 from .affine import Affine
@@ -60,6 +60,8 @@ class Reading:
         The unknowns.
     objective : Objective
     terms : list of Term
+    last : LpResult or None
+        The last result that converged.
     """
 
     def __init__(self, problem: cp.Problem) -> None:
@@ -74,6 +76,7 @@ class Reading:
         ]
         if self.objective.linear and not (self.objective.terms or self.objective.quadratics):
             raise Refused(problem.objective, _LINEAR)
+        self.last: LpResult | None = None
         self._fresh = True
 
     @property
@@ -133,6 +136,19 @@ class Reading:
             factor, power = numbers.outer
             fun = factor * fun**power
         return self.objective.sign * (fun + self.objective.constant())
+
+    def dual_start(self, problem: LpProblem, x0: np.ndarray) -> list[np.ndarray] | None:
+        """The duals of the last solve, where `x0` is still its answer and the terms are still of its
+        shape."""
+        last = self.last
+        if (
+            last is None
+            or len(last.dual) != len(problem.terms)
+            or np.abs(last.x - x0).max(initial=0.0) > 1e-6
+        ):
+            return None
+        fits = all(len(y) == term.A.shape[0] for y, term in zip(last.dual, problem.terms, strict=True))
+        return list(last.dual) if fits else None
 
     def size(self, numbers: Numbers, x: np.ndarray) -> float:
         """The sizes of the objective's parts at `x`, added: what its rounding is relative to."""

@@ -57,7 +57,8 @@ def solve(
     solver : str, optional
         Whom CVXPY should call where `fallback` applies. Ignored otherwise.
     warm_start : bool, default True
-        Start from the variables' present values, where all have one. The answer does not depend on it beyond
+        Start from the variables' present values, where all have one, and from the dual of the last solve
+        where they are still its values. The answer does not depend on it beyond
         `tol`.
     verbose : bool, default False
         Print a summary, and log the iterations.
@@ -194,19 +195,14 @@ def _minimize(
     if numbers.rows.contradiction is not None:
         return None
     x0 = reading.layout.start() if warm else None
+    dual0 = None if x0 is None else reading.dual_start(numbers.problem, x0)
+    level = 2 if verbose else 0
     try:
-        return numbers.problem.solve(
-            x0=x0,
-            tol=tol,
-            max_iter=max_iter,
-            linear_solver=linear_solver,
-            start=start,
-            verbose=2 if verbose else 0,
-        )
+        result = numbers.problem.solve(x0, dual0, tol, max_iter, linear_solver, start, level)
     except (np.linalg.LinAlgError, FloatingPointError) as error:
-        raise SolverError(
-            f"Solver 'NEWTON_LP' failed: {error}. Try another solver, or fallback=True."
-        ) from error
+        raise SolverError(f"Solver 'NEWTON_LP' failed: {error}. Try another solver.") from error
+    reading.last = result if result.success else None
+    return result
 
 
 def _delegate(
