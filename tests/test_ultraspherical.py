@@ -342,7 +342,7 @@ def test_too_small_an_n_max_is_said():
         (lambda: solve_ultraspherical([1, 1], lambda x: np.inf * x, [at(0, 0)]), "rhs.*finite"),
         (lambda: solve_ultraspherical([1, 1], "sin", [at(0, 0)]), "rhs"),
         (lambda: solve_ultraspherical([1, 1], 0, [at(0, 0)], (1, 0)), "domain"),
-        (lambda: solve_ultraspherical(3, 0, [at(0, 0)]), "coefs"),
+        (lambda: solve_ultraspherical(3, 0, [at(0, 0)]), "coefs"),  # type: ignore[arg-type]
         (lambda: solve_ultraspherical([[[1], [1]]], 0, [at(0, 0)]), r"coefs\[0\]: expected 1"),
         (lambda: discretize_ultraspherical([1, 0, 1], 0, [at(0, 0), at(1, 0)], 1), "n must be at least 2"),
     ],

@@ -56,7 +56,8 @@ class UltrasphericalInfo:
     bandwidth : (int, int)
         Diagonals below and above the main one, the dense rows' shift included.
     backward_error : float
-        ``‖A x - b‖ / ‖|A| |x| + |b|‖``, 2-norms over the rows of the infinite system, from the matrix itself.
+        Residual over the sizes of its terms, 2-norms over the coefficients of the equations and the
+        conditions; from the operator applied anew, without the matrix that was factored.
     residual : float
         Largest ``|sum a_k u^(k) - f| / max(sum |a_k u^(k)| + |f|)`` at random points, from what was given.
     bc_residual : float
@@ -265,22 +266,22 @@ class _March:
     def check(self, x: Array) -> tuple[float, float]:
         """Backward error of the rows of the infinite matrix that x reaches; relative misfit of conditions.
 
-        The rows are assembled anew.
+        The operator is applied to x anew, without the matrix.
         """
-        from .ultraspherical_kernels import residual
-
-        top, b = self.top[:, : x.size], self.b[: self.dense]
+        dense = self.dense
+        top, b = self.top[:, : x.size], self.b[:dense]
         misfit, size = np.abs(top @ x - b), np.abs(top) @ np.abs(x) + np.abs(b)
-        total, scale = float((misfit**2).sum()), float((size**2).sum())
-        m, dense = self.operator.size, self.dense
-        blocks = -(-(min(x.size + self.lower, self.loaded) - dense) // m)
-        for lo in range(0, blocks, PIECE):
-            hi = min(lo + PIECE, blocks)
-            band, part, _ = self._rows(lo, hi)
-            t, s = residual(band, part.start, self.lower, x, self.b[part], self.weight[part])
-            total, scale = total + t, scale + s
-        relative = np.divide(misfit, size, out=np.zeros(size.shape), where=size > 0)
-        return float(np.sqrt(total / scale)) if scale > 0 else 0.0, float(relative.max(initial=0.0))
+        relative = np.divide(misfit, size, out=np.zeros(dense), where=size > 0)
+        rows = min(x.size + self.lower, self.loaded) - dense
+        value, scale = self.operator.apply(x, rows)
+        given = self.source[dense : dense + rows]
+        value[: given.size] -= given
+        scale[: given.size] += np.abs(given)
+        # each row to the size of its largest entry, as the solver had it
+        factor = self.equilibration[:rows]
+        value, scale = np.abs(value) * factor, scale * factor
+        total, whole = (float(p @ p + q @ q) for p, q in ((misfit, value), (size, scale)))
+        return float(np.sqrt(total / whole)) if whole > 0 else 0.0, float(relative.max(initial=0.0))
 
     def _back_substitute(self, x: Array) -> Array:
         from ..linear.almost_banded_kernels import back_substitute
@@ -307,7 +308,13 @@ class _March:
             self.b[:dense] = self.rotated[:dense] = self.factors * self.source[:dense]
         piece = max(PIECE // m, 1)
         for lo in range(max(self.loaded - dense, 0) // m, blocks, piece):
-            band, part, scale = self._rows(lo, min(lo + piece, blocks))
+            hi = min(lo + piece, blocks)
+            part = slice(dense + lo * m, dense + hi * m)
+            band, scale = self.operator.rows(lo, hi)
+            self.equilibration[lo * m : hi * m] = scale
+            if self.weight[part.stop - 1] > 1.0:
+                scale *= self.weight[part]
+                band *= self.weight[part, None]
             given = self.source[part]
             self.b[part] = 0.0
             self.b[part][: given.size] = given * scale[: given.size]
@@ -318,16 +325,6 @@ class _March:
             if stop > self.done:
                 eliminate(self.work, self.fill, self.top, self.tau, l, u, self.done, stop)
                 self.done = stop
-
-    def _rows(self, lo: int, hi: int) -> tuple[Array, slice, Array]:
-        """Block rows lo … hi - 1, scaled and weighted; which rows of the matrix they are; the factors."""
-        m = self.operator.size
-        part = slice(self.dense + lo * m, self.dense + hi * m)
-        band, scale = self.operator.rows(lo, hi)
-        if self.weight[part.stop - 1] > 1.0:
-            scale *= self.weight[part]
-            band *= self.weight[part, None]
-        return band, part, scale
 
     def _extend_top(self, columns: int) -> None:
         """Columns of the dense rows, and the weights of the rows below that go with them."""
@@ -355,11 +352,13 @@ class _March:
                 new[: self.loaded] = getattr(self, name)[: self.loaded]
             setattr(self, name, new)
         top, weight, tau = np.empty((self.dense, rows), dtype), np.empty(rows), np.empty(rows)
+        equilibration = np.empty(rows)
         if self.columns:
             top[:, : self.columns] = self.top[:, : self.columns]
             weight[: self.columns] = self.weight[: self.columns]
             tau[: self.done] = self.tau[: self.done]
-        self.top, self.weight, self.tau = top, weight, tau
+            equilibration[: self.loaded] = self.equilibration[: self.loaded]
+        self.top, self.weight, self.tau, self.equilibration = top, weight, tau, equilibration
 
 
 def _row_factors(top: Array) -> Array:

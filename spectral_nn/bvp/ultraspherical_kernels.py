@@ -144,14 +144,20 @@ def _multiplication_by_x(first, count, lam):  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy")
 def convert(c, lam):  # type: ignore[no-untyped-def]
     """Chebyshev coefficients to coefficients in C^(lam), in place."""
-    n = c.size
     for step in range(lam):
-        for i in range(n):
-            beyond = c[i + 2] if i + 2 < n else c.dtype.type(0)
-            if step == 0:
-                c[i] = (c[i] if i == 0 else 0.5 * c[i]) - 0.5 * beyond
-            else:
-                c[i] = step / (step + i) * c[i] - step / (step + i + 2.0) * beyond
+        _convert_once(c, step)
+
+
+@njit(cache=True, error_model="numpy")
+def _convert_once(c, lam):  # type: ignore[no-untyped-def]
+    """From C^(lam) to C^(lam + 1), in place."""
+    n = c.size
+    for i in range(n):
+        beyond = c[i + 2] if i + 2 < n else c.dtype.type(0)
+        if lam == 0:
+            c[i] = (c[i] if i == 0 else 0.5 * c[i]) - 0.5 * beyond
+        else:
+            c[i] = lam / (lam + i) * c[i] - lam / (lam + i + 2.0) * beyond
 
 
 @njit(cache=True, error_model="numpy")
@@ -181,22 +187,54 @@ def derivatives(x, d, start, stop, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def residual(band, row, lower, x, b, weight):  # type: ignore[no-untyped-def]
-    """Sums of squares of ``A x - b`` and of its scale ``|A| |x| + |b|`` over some rows divided by weight.
+def apply(equation, unknown, derivative, offset, flat, order, x, out, size):  # type: ignore[no-untyped-def]
+    """The operator on a function: C^(N) coefficients of every equation, interleaved, without forming a
+    matrix.
 
-    The first of the band, of b and of weight is row `row` of the matrix; x is zero beyond its end.
+    `size` gets the sums of the sizes of the terms.
     """
-    n = x.size
-    total = 0.0
-    scale = 0.0
-    for i in range(band.shape[0]):
-        first = row + i - lower
-        s = -b[i]
-        size = abs(b[i])
-        for t in range(max(0, -first), min(band.shape[1], n - first)):
-            term = band[i, t] * x[first + t]
-            s += term
-            size += abs(term)
-        total += (abs(s) / weight[i]) ** 2
-        scale += (size / weight[i]) ** 2
-    return total, scale
+    m = order.size
+    out[:] = 0.0
+    size[:] = 0.0
+    for s in range(equation.size):
+        e = equation[s]
+        k = derivative[s]
+        n = order[e]
+        a = flat[offset[s] : offset[s + 1]]
+        deg = a.size - 1
+        c = x[unknown[s] :: m]
+        if c.size <= k:
+            continue
+        lead = 1.0
+        for i in range(1, k):
+            lead *= 2.0 * i
+        y = np.zeros(c.size - k + deg, dtype=out.dtype)
+        for i in range(c.size - k):
+            y[i] = lead * (i + k) * c[i + k] if k > 0 else c[i]
+        for lam in range(k, n):
+            _convert_once(y, lam)
+        z = _multiply(a, y, n)
+        for i in range(min(z.size, (out.size - e + m - 1) // m)):
+            out[i * m + e] += z[i]
+            size[i * m + e] += abs(z[i])
+
+
+@njit(cache=True, error_model="numpy")
+def _multiply(a, y, lam):  # type: ignore[no-untyped-def]
+    """C^(lam) coefficients of the product of sum a_j T_j with y, whose last deg entries are zero."""
+    deg = a.size - 1
+    if deg == 0:
+        return a[0] * y
+    count = y.size
+    below, above = _multiplication_by_x(0, count + 1, lam)
+    b1 = np.zeros(count, dtype=y.dtype)
+    b2 = np.zeros(count, dtype=y.dtype)
+    for j in range(deg, -1, -1):
+        twice = 2.0 if j > 0 else 1.0
+        c = a[j]
+        b2[0] = c * y[0] + twice * above[1] * b1[1] - b2[0]
+        for i in range(1, count - 1):
+            b2[i] = c * y[i] + twice * (below[i - 1] * b1[i - 1] + above[i + 1] * b1[i + 1]) - b2[i]
+        b2[count - 1] = c * y[count - 1] + twice * below[count - 2] * b1[count - 2] - b2[count - 1]
+        b1, b2 = b2, b1
+    return b1

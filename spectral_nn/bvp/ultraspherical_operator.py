@@ -98,6 +98,21 @@ class UltrasphericalOperator:
         )  # fmt: skip
         return band, scale
 
+    def apply(self, x: Array, count: int) -> tuple[Array, Array]:
+        """The operator on the function with coefficients x (interleaved), without a matrix.
+
+        Returns the first `count` interleaved C^(N) coefficients, and the sums of the sizes of the terms in
+        them.
+        """
+        from .ultraspherical_kernels import apply
+
+        out, size = np.empty(count, self.dtype), np.empty(count)
+        apply(
+            self._equation, self._unknown, self._derivative, self._offset, self._flat, self._order,
+            x.astype(self.dtype, copy=False), out, size,
+        )  # fmt: skip
+        return out, size
+
     def condition_rows(self, conditions: Sequence[Condition], start: int, stop: int) -> Array:
         """The dense rows on unknowns start … stop - 1, multiples of m, (K, stop - start), not scaled.
 
