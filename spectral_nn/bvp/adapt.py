@@ -24,8 +24,9 @@ from .resolve import Residuals, condition_residual, refine, residuals
 from .result import BVPResult, Status
 from .scan import scan
 
-NODES = 16
-"""Nodes of an element: the degree at which splitting elements and raising the degree cost about the same."""
+NODES = ((10, 16), (30, 12), (10**9, 8))
+"""Nodes of an element for up to so many unknowns. At 16 splitting an element and raising the degree cost about the same;
+large systems do better with more and smaller blocks, whose factorization costs the cube of their size."""
 FIRST_ELEMENTS = {True: 2, False: 4}
 """Elements to start with, by linearity: a nonlinear problem must be seen before it can be solved."""
 LOOSE = 1e-4
@@ -115,12 +116,11 @@ def solve_mesh(
     callback: Callable | None,
     start: float,
     rescue: bool = True,
-    nodes: int = NODES,
 ) -> BVPResult:
     """Solve on a mesh of elements that is refined until the residual between the nodes is within tol."""
     slot = Slot(solver)
     loop = AdaptiveLoop(problem, rhs, tol, slot, max_iter, max_n, damping, callback)
-    mesh = first_mesh(problem, guess, nodes)
+    mesh = first_mesh(problem, guess)
     state = initial_state(problem, guess, mesh)
     if not isinstance(guess, BVPResult):
         layered = with_layers(problem, state, rhs)
@@ -135,7 +135,7 @@ def solve_mesh(
 def _rescue(loop: AdaptiveLoop, guess: Any, status: Status) -> Status:
     """Newton's method failed: a finer first mesh, then bolder steps, then marching (initial values) or a homotopy."""
     failed, problem = loop.outcome, loop.problem
-    mesh = first_mesh(problem, guess, NODES, RESCUE_ELEMENTS)
+    mesh = first_mesh(problem, guess, RESCUE_ELEMENTS)
     state = initial_state(problem, guess, mesh)
     for boldest in (SMALLEST_DAMPING, BOLD):
         if loop.iterations >= loop.max_iter:
@@ -158,9 +158,10 @@ def _rescue(loop: AdaptiveLoop, guess: Any, status: Status) -> Status:
     return status
 
 
-def first_mesh(problem: BVP, guess: Any, nodes: int, elements: int = 0) -> Mesh:
+def first_mesh(problem: BVP, guess: Any, elements: int = 0) -> Mesh:
     """Where to start: the mesh of an earlier result, or a few elements between the breakpoints."""
     a, b = problem.domain
+    nodes = next(n for most, n in NODES if problem.structure.m <= most)
     if isinstance(guess, BVPResult) and guess.domain == problem.domain and guess.state is not None:
         t = np.unique(np.concatenate([guess.mesh, problem.breakpoints]))
         if guess.state.mesh.p > nodes:  # a result of collocation: one element of high degree

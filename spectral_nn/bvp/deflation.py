@@ -24,7 +24,6 @@ from .problem import BVP
 from .result import BVPResult, Status
 
 ELEMENTS = 12
-NODES = 16
 LONGEST = 20.0
 """A deflated step is cut to this many times the plain step: next to a known solution the factor is singular."""
 PAIRS = ((2.0, 0.1), (2.0, 0.0), (3.0, 0.1), (1.0, 0.1), (2.0, 1.0))
@@ -89,7 +88,7 @@ def deflate(
     loop = AdaptiveLoop(
         problem, problem.rhs if rhs is None else rhs, tol, Slot(resolve(linear_solver)), 60, max_n, True, None
     )
-    state = initial_state(problem, guess, first_mesh(problem, None, NODES, ELEMENTS))
+    state = initial_state(problem, guess, first_mesh(problem, None, ELEMENTS))
     pairs = PAIRS if power is None and shift is None else (_pair(power, shift),)
     for p, sigma in pairs:
         deflation = Deflation(known, state, p, sigma)
