@@ -119,6 +119,7 @@ ERRORS: dict[str, tuple[dict[str, Any], Any, list[str]]] = {
     "condition_of_wrong_type": (good(lbc=object()), TypeError, ["lbc", "object"]),
     "condition_list_for_system": (good(op=pair, lbc=[1, 2, 3], rbc=...), ValueError, ["lbc", "3", "2"]),
     "condition_callable_of_wrong_arity": (good(op=pair, lbc=lambda u: u), TypeError, ["lbc", "argument"]),
+    "condition_of_too_high_order": (good(lbc=lambda u: u.diff(3)), ValueError, ["condition", "3", "2"]),
     "condition_returns_number": (good(lbc=lambda u: 0.0), TypeError, ["lbc", "expression"]),
     "condition_returns_array": (good(lbc=lambda u: np.zeros(3)), TypeError, ["lbc"]),
     "bc_unknown_word": (good(lbc=..., rbc=..., bc="antiperiodic"), ValueError, ["bc", "periodic"]),
