@@ -514,7 +514,7 @@ class Newton:
         a = kernels.step_to_boundary(self.s, ds)
         b = kernels.step_to_boundary(self.mu, dmu)
         ahead = float((self.s + a * ds) @ (self.mu + b * dmu)) / len(self.s)
-        tau = mean * (ahead / mean) ** 3
+        tau = mean * (ahead / mean) ** 3 if mean > 0 else 0.0
         dz, ds, dmu = solve(tau - ds * dmu)
         self.infeasible = bool(np.abs(self.primal).max() > self._feasibility())
         return dz, ds, dmu, tau
