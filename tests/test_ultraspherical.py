@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spectral_nn.bvp.ultraspherical import Condition, discretize_ultraspherical, solve_ultraspherical
-from spectral_nn.bvp.ultraspherical_operator import UltrasphericalOperator
+from spectral_nn.bvp.ultraspherical import discretize_ultraspherical, solve_ultraspherical
+from spectral_nn.bvp.ultraspherical_operator import Condition, UltrasphericalOperator
 from spectral_nn.chebyshev import ChebSeries, ultraspherical
 from spectral_nn.linear import LinearSystem, solve_linear
 from spectral_nn.linear.almost_banded import AlmostBanded, AlmostBandedQR
