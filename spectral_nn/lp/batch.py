@@ -80,7 +80,9 @@ def minimize_lp_batch(
     b = checks.stack_of_vectors(b, m, "b", "one entry per row of A")
     size = max(A.shape[0], b.shape[0])
     if A.shape[0] not in (1, size) or b.shape[0] not in (1, size):
-        raise ValueError(f"A holds {A.shape[0]} problems and b {b.shape[0]}: the numbers must agree, or one be 1")
+        raise ValueError(
+            f"A holds {A.shape[0]} problems and b {b.shape[0]}: the numbers must agree, or one be 1"
+        )
     b = np.ascontiguousarray(np.broadcast_to(b, (size, m)))
     x = np.zeros((size, n))
     if x0 is not None:
@@ -94,7 +96,13 @@ def minimize_lp_batch(
     batch_kernels.solve_batch(A, b, p, x0 is not None, x, y, tol, max_iter, settings, gap, nit, status)
     for k in np.flatnonzero(status != LpStatus.CONVERGED):
         single = LpProblem(LpTerm(A[k if A.shape[0] > 1 else 0], b[k], p)).solve(tol=tol, max_iter=max_iter)
-        x[k], y[k], gap[k], nit[k], status[k] = single.x, single.dual[0], single.gap, single.nit, single.status
+        x[k], y[k], gap[k], nit[k], status[k] = (
+            single.x,
+            single.dual[0],
+            single.gap,
+            single.nit,
+            single.status,
+        )
     r = (A @ x[:, :, None])[:, :, 0] - b
     top = np.abs(r).max(axis=1, initial=0.0)
     top[top == 0.0] = 1.0

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from .._numba import njit, prange
 
+from .._numba import njit, prange
 from .kernels import conjugate, line_search, linearize, norm
 
 CONVERGED, MAX_ITER, STALLED, SINGULAR = 0, 1, 2, -1
@@ -101,7 +101,21 @@ def _solve(A, b, p, warm, x, y, tol, max_iter, settings):
             y[i] /= size_y[0]
             dy[i] = t[i] + d[i] * dr[i] - y[i]
         step = line_search(
-            r, dr, ptr, pc_, one, kind_norm, zero, 0.0, 0.0, empty, empty, 0.0, np.inf, accuracy, 2.2e-16 * unit_r[0]
+            r,
+            dr,
+            ptr,
+            pc_,
+            one,
+            kind_norm,
+            zero,
+            0.0,
+            0.0,
+            empty,
+            empty,
+            0.0,
+            np.inf,
+            accuracy,
+            2.2e-16 * unit_r[0],
         )
         slope = 0.0
         for i in range(m):

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 PRIMAL_FEASIBLE = 1e-8
 DUAL_FEASIBLE = 1e-8  # relative size of A'y + ... in the user's unknowns
-SLACK = 3.0  # a recomputed gap may exceed the tolerance by rounding; beyond this factor the run counts as stalled
+SLACK = (
+    3.0  # a recomputed gap may exceed the tolerance by rounding; beyond this factor the run counts as stalled
+)
 
 
 def finish(
@@ -45,8 +47,9 @@ def finish(
     r = P.A @ x - P.b
     fun = problem.objective(x)
     gap, dual_fun, unit = _gap(problem, P, r, x, xd, outcome, length, log_value, fun)
-    with np.errstate(invalid="ignore", over="ignore"):  # a power of huge residuals overflows, and so do its duals
-        y, mu = unit * outcome.y, unit * outcome.mu
+    overflow = not np.isfinite(unit)  # a power of huge residuals: its duals overflow like its value
+    scale = 1.0 if overflow else unit
+    y, mu = scale * outcome.y, scale * outcome.mu
     gradient, size = _stationarity(P, y, mu, xd)
     nu = np.zeros(0)
     if problem.E is not None:
@@ -57,6 +60,9 @@ def finish(
         status = LpStatus.STALLED
     elif status in (LpStatus.STALLED, LpStatus.MAX_ITER) and gap <= tol and _feasible(problem, x):
         status = LpStatus.CONVERGED if _relative(gradient, size) <= DUAL_FEASIBLE else status
+    kkt = _kkt(problem, P, x, mu, gradient, size, fun)
+    if overflow:
+        y, mu, nu = (np.where(v == 0.0, 0.0, np.copysign(np.inf, v)) for v in (y, mu, nu))
     ineq, low, high = _multipliers(problem, stacked, mu)
     return LpResult(
         x=x,
@@ -72,11 +78,12 @@ def finish(
         ineq_dual=ineq,
         lb_dual=low,
         ub_dual=high,
-        kkt=_kkt(problem, P, x, mu, gradient, size, fun),
+        kkt=kkt,
         factorizations=system.factorizations,
         time=time.perf_counter() - began,
         linear_solver=system.report(),
         history=outcome.history,
+        dual_x=xd,
     )
 
 
@@ -164,7 +171,13 @@ def _multipliers(
 
 
 def _kkt(
-    problem: LpProblem, P: Program, x: np.ndarray, mu: np.ndarray, gradient: np.ndarray, size: np.ndarray, fun: float
+    problem: LpProblem,
+    P: Program,
+    x: np.ndarray,
+    mu: np.ndarray,
+    gradient: np.ndarray,
+    size: np.ndarray,
+    fun: float,
 ) -> dict[str, float]:
     equality = inequality = complementarity = 0.0
     if problem.E is not None:

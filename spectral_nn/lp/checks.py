@@ -143,7 +143,9 @@ def unknowns(terms: Sequence[Any], Q: Any, q: Any, n: int | None) -> int:
             raise ValueError("the problem has no term and no Q or q: the number n of unknowns must be given")
     for k, term in enumerate(terms):
         if term.A.shape[1] != n:
-            raise ValueError(f"terms[{k}].A must have {n} columns like the other terms, got {term.A.shape[1]}")
+            raise ValueError(
+                f"terms[{k}].A must have {n} columns like the other terms, got {term.A.shape[1]}"
+            )
     return int(n)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -177,7 +176,12 @@ def _homogeneous(term: Any, size: float) -> Any:
 
 
 def _empty(
-    problem: LpProblem, status: LpStatus, x: np.ndarray, fun: float, certificate: dict[str, np.ndarray], began: float
+    problem: LpProblem,
+    status: LpStatus,
+    x: np.ndarray,
+    fun: float,
+    certificate: dict[str, np.ndarray],
+    began: float,
 ) -> LpResult:
     nan = float("nan")
     return LpResult(

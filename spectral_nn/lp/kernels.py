@@ -13,27 +13,31 @@ import numpy as np
 from .._numba import njit
 
 MAX_TRIALS = 40  # bisection-safeguarded Newton steps of a line search; 4 to 6 is usual
-PROX_STEPS = 60  # scalar Newton steps, monotone; 5 to 10 is usual
+PROX_STEPS, PROX_ACCURACY = 60, 1e-6  # of the last scalar Newton step: quadratic, so 1e-12 of the point
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy")
 def power(a, e):
-    """a**e for a >= 0, with the exponents people use by multiplication."""
-    if e == 1.0:
-        return a
-    if e == 2.0:
-        return a * a
-    if e == 0.5:
-        return math.sqrt(a)
-    if e == 3.0:
-        return a * a * a
-    if e == 0.0:
-        return 1.0
-    if e == 7.0:
-        return a * a * a * (a * a) * (a * a)
-    if e == 6.0:
-        return (a * a * a) * (a * a * a)
-    return math.pow(a, e)
+    """a**e for a >= 0; whole and half exponents, the usual ones, by multiplication and a square root."""
+    whole = int(e)
+    rest = e - whole
+    if e < 0.0 or whole > 64 or (rest != 0.0 and rest != 0.5):
+        return math.pow(a, e)
+    result = math.sqrt(a) if rest == 0.5 else 1.0
+    while whole > 0:
+        if whole & 1:
+            result *= a
+        a *= a
+        whole >>= 1
+    return result
+
+
+@njit(cache=True, error_model="numpy")
+def conjugate(p):
+    """q = p/(p-1), brought to the whole or half number it is meant to be."""
+    q = p / (p - 1.0)
+    near = 0.5 * round(2.0 * q)
+    return near if abs(q - near) <= 1e-12 * q else q
 
 
 @njit(cache=True, error_model="numpy")
@@ -75,7 +79,7 @@ def values(v, ptr, p, c, kind, out):
 def conjugate_values(y, ptr, p, c, kind, out):
     """The value of each group's convex conjugate at y; for a norm, ||y||_q / c (its conjugate is 0 up to 1)."""
     for g in range(ptr.size - 1):
-        q = p[g] / (p[g] - 1.0)
+        q = conjugate(p[g])
         size = norm(y, ptr[g], ptr[g + 1], q)
         if c[g] == 0.0:
             out[g] = 0.0
@@ -96,7 +100,7 @@ def units(r, y, ptr, pc, p, c, kind, floor, unit_r, unit_y, size_y, lead):
     for g in range(ptr.size - 1):
         lo, hi = ptr[g], ptr[g + 1]
         rho = norm(r, lo, hi, pc[g])
-        q = pc[g] / (pc[g] - 1.0)
+        q = conjugate(pc[g])
         lead[g] = 1.0
         if kind[g] == 0:
             unit_y[g] = c[g]
@@ -119,7 +123,7 @@ def units(r, y, ptr, pc, p, c, kind, floor, unit_r, unit_y, size_y, lead):
             # Any scale is right for a power; the larger of what r and what y say keeps hats of order one.
             slope = c[g] * p[g]
             if slope > 0.0:
-                other = math.pow(norm(y, lo, hi, p[g] / (p[g] - 1.0)) / slope, 1.0 / (p[g] - 1.0))
+                other = math.pow(norm(y, lo, hi, conjugate(p[g])) / slope, 1.0 / (p[g] - 1.0))
                 rho = max(rho, min(other, 1e3 * rho))
             rho = max(rho, floor[g])
             unit_r[g] = rho
@@ -178,7 +182,7 @@ def linearize(r, y, ptr, pc, unit_r, unit_y, size_y, lead, slope_floor, smallest
                 d[i], t[i], g_hat[i] = 0.0, 0.0, 0.0
             continue
         scale = uy / ur
-        q = p / (p - 1.0)
+        q = conjugate(p)
         led_by_y = lead[g] < 0.0
         f = abs(lead[g])
         w, flat, least = 1.0, 0.0, 0.0
@@ -263,7 +267,7 @@ def prox(z, w, q):
         s = power(a, q - 2.0)
         step = (s * a + w * a - z) / ((q - 1.0) * s + w)
         a -= step
-        if abs(step) <= 1e-14 * a:
+        if abs(step) <= PROX_ACCURACY * a:
             break
     return max(a, 0.0)
 
@@ -368,7 +372,7 @@ def fenchel_gap(r, y, theta, ptr, p, c, kind):
         if kind[g] == 0:
             total += c[g] * size - theta * inner
         else:
-            q = e / (e - 1.0)
+            q = conjugate(e)
             dual = theta * norm(y, lo, hi, q)
             total += (
                 c[g] * math.pow(size, e) + c[g] * (e - 1.0) * math.pow(dual / (c[g] * e), q) - theta * inner

@@ -128,7 +128,9 @@ def solve_problem(
     length, log_value = _in_units(reduction.program)
     rows = reduction.program.inequalities
     if rows is not None and reduction.program.A.shape[1] == 0:  # the equalities leave one point
-        if float((-rows.h).max(initial=0.0)) > 1e-9 * (1.0 + float(np.abs(reduction.x(np.zeros(0))).max(initial=0.0))):
+        if float((-rows.h).max(initial=0.0)) > 1e-9 * (
+            1.0 + float(np.abs(reduction.x(np.zeros(0))).max(initial=0.0))
+        ):
             return diagnose(problem, impossible(problem, {}, began), began)
         reduction.program.inequalities = None
 
@@ -139,7 +141,9 @@ def solve_problem(
 
     tol_inside = tol
     if stacked.program.solo and problem.terms[0].kind == "power":
-        tol_inside = -math.expm1(math.log1p(-min(tol, 0.5)) / problem.terms[0].p)  # the gap of the norm itself
+        tol_inside = -math.expm1(
+            math.log1p(-min(tol, 0.5)) / problem.terms[0].p
+        )  # the gap of the norm itself
     newton = new()
     spent = 0
     outcome = None

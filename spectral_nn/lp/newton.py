@@ -26,7 +26,9 @@ from .result import LpStatus
 from .systems import System
 
 SLOPE_FLOOR = 0.1  # times the gap: how flat dr/dy may become for p < 2; 1 .. 0.01 cost about the same
-SMALLEST_WEIGHT = 1e-14  # of the largest in its group, p > 2: keeps H positive definite when few rows carry it
+SMALLEST_WEIGHT = (
+    1e-14  # of the largest in its group, p > 2: keeps H positive definite when few rows carry it
+)
 SMALLEST_WEIGHT_KKT = 1e-8  # where E x = 0 is kept in the matrix: its factorization does not pivot
 FIRST_LARGE, GROW = 4.0, 2.0  # homotopy for p > 2: p = 4, then p - 1 doubles
 FIRST_SMALL, GROW_DUAL = 4 / 3, 3.0  # homotopy for p < 2: q = 4, then q - 1 grows threefold
@@ -37,9 +39,13 @@ SMOOTHING = 0.1  # of norms that vanish, relative to the gap
 SHRUNK = 0.1  # a norm below this fraction of its start may be on its way to 0
 EXACT_FIT = 64.0  # units of rounding of |A||x| + |b|
 EXACT_FIT_BARRIER = 1e4  # the same with inequalities: a barrier comes close to a zero optimum, not onto it
-RUNAWAY = 1e9  # times the size of data and start: out there, constraints contradict or the problem is unbounded
+RUNAWAY = (
+    1e9  # times the size of data and start: out there, constraints contradict or the problem is unbounded
+)
 WEAK_PIVOT = 1e-9  # of H at the start: condition numbers of A above about 1e4 are orthonormalized first ...
-WEAK_PIVOT_EXTREME = 1e-6  # ... above 1e3 where p < 1.4 or p > 10: there diag(d) adds its own ill-conditioning
+WEAK_PIVOT_EXTREME = (
+    1e-4  # ... above 100 where p < 1.4 or p > 10: there diag(d) adds its own ill-conditioning
+)
 POOR_START = 0.3  # gap after the first step of a warm start above which the homotopy is used after all
 # Weight of inequality rows at the start: faint, they only fix what the terms leave open, and an exact fit shows;
 # gentle, they keep the start in sight of the constraints where A is ill-conditioned.
@@ -127,11 +133,15 @@ class Newton:
         for weight in (0.0,) if self.rows is None else (FAINT, GENTLE):
             w = None
             if self.rows is not None:
-                w = np.full(len(self.rows.h), weight * (float(self.d.mean()) if len(self.d) else 1.0) + 1e-100)
+                w = np.full(
+                    len(self.rows.h), weight * (float(self.d.mean()) if len(self.d) else 1.0) + 1e-100
+                )
             self.system.factor(self.d, w)
             dz = -self.system.solve(g)
             dr = P.A @ dz
-            if P.solo and float(np.abs(self.r + dr).max(initial=0.0)) < 1e-6 * float(np.abs(P.b).max(initial=0.0)):
+            if P.solo and float(np.abs(self.r + dr).max(initial=0.0)) < 1e-6 * float(
+                np.abs(P.b).max(initial=0.0)
+            ):
                 break  # an exact fit
         self.y = self.t + self.d * dr
         self.zd = dz.copy()
@@ -151,7 +161,18 @@ class Newton:
         self.dual_infeasible = True
         if y is None:
             kernels.units(
-                self.r, self.y, P.ptr, P.p, P.p, P.c, P.kind, self.floor, self.unit_r, self.unit_y, self.size_y, self.lead
+                self.r,
+                self.y,
+                P.ptr,
+                P.p,
+                P.p,
+                P.c,
+                P.kind,
+                self.floor,
+                self.unit_r,
+                self.unit_y,
+                self.size_y,
+                self.lead,
             )
             unit_r = np.repeat(np.where(self.unit_r > 0, self.unit_r, 1.0), np.diff(P.ptr))
             exponent = np.repeat(P.p - 1, np.diff(P.ptr))
@@ -162,7 +183,9 @@ class Newton:
         """Whether the last factorization shows columns so nearly dependent that an orthonormal basis pays."""
         p = self.program.p
         extreme = bool(((p < 1.4) | (p > 10)).any())
-        return self.may_reduce and self.system.smallest_pivot < (WEAK_PIVOT_EXTREME if extreme else WEAK_PIVOT)
+        return self.may_reduce and self.system.smallest_pivot < (
+            WEAK_PIVOT_EXTREME if extreme else WEAK_PIVOT
+        )
 
     def objective(self, z: np.ndarray) -> float:
         """The objective at z, in the program's units."""
@@ -203,7 +226,11 @@ class Newton:
                 best, waited = min(gap, best), 0
             else:
                 waited += 1
-            if waited > (STALL if self.rows is None else STALL_BARRIER) or not np.isfinite(gap) or self._runs_away():
+            if (
+                waited > (STALL if self.rows is None else STALL_BARRIER)
+                or not np.isfinite(gap)
+                or self._runs_away()
+            ):
                 status = LpStatus.STALLED
                 break
             with np.errstate(all="ignore"):  # what overflows is found by the next gap
@@ -213,7 +240,15 @@ class Newton:
                 break
         theta = self.theta
         return Outcome(
-            self.z, self.r, theta * self.y, theta * self.zd, theta * self.mu, status, self.gap, self.nit, self.history
+            self.z,
+            self.r,
+            theta * self.y,
+            theta * self.zd,
+            theta * self.mu,
+            status,
+            self.gap,
+            self.nit,
+            self.history,
         )
 
     def _exact_fit(self) -> bool:
@@ -284,7 +319,9 @@ class Newton:
                 self.system.solve(g)
                 g = g - self.system.pull
             size = np.abs(P.A).T @ np.abs(self.y) if not P.sparse else abs(P.A).T @ np.abs(self.y)
-            worst = float(np.abs(g).max(initial=0.0) / max(size.max(initial=0.0), 1e-300)) if P.Q is None else 0.0
+            worst = (
+                float(np.abs(g).max(initial=0.0) / max(size.max(initial=0.0), 1e-300)) if P.Q is None else 0.0
+            )
             if worst <= STATIONARY or attempt or not self.system.factored:
                 break
             dz = self.system.solve(g)
@@ -319,7 +356,18 @@ class Newton:
                 self.y, self.mu = self.y / size, self.mu / size
         pc, c, kind = self._current()
         kernels.units(
-            self.r, self.y, P.ptr, self.pc, P.p, P.c, P.kind, self.floor, self.unit_r, self.unit_y, self.size_y, self.lead
+            self.r,
+            self.y,
+            P.ptr,
+            self.pc,
+            P.p,
+            P.c,
+            P.kind,
+            self.floor,
+            self.unit_r,
+            self.unit_y,
+            self.size_y,
+            self.lead,
         )
         kernels.linearize(
             self.r, self.y, P.ptr, self.pc, self.unit_r, self.unit_y, self.size_y, self.lead,

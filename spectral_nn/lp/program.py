@@ -1,7 +1,7 @@
 """The problem as the solver sees it: all terms' rows stacked, grouped by norm, in units of order one.
 
-    rows of A, b, y      group 0 (p_0, c_0, norm) | group 1 (p_1, c_1, power) | ...
-    ptr                  0            ptr[1]                  ptr[2]
+rows of A, b, y      group 0 (p_0, c_0, norm) | group 1 (p_1, c_1, power) | ...
+ptr                  0            ptr[1]                  ptr[2]
 """
 
 from __future__ import annotations

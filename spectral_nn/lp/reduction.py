@@ -231,4 +231,6 @@ def compose(outer: Reduction, inner: Reduction) -> Reduction:
 
 
 def _plain(G: Any, h: np.ndarray) -> Inequalities:
-    return Inequalities(G.tocsr() if sp.issparse(G) else np.ascontiguousarray(G), h, np.zeros(0, np.int64), np.zeros(0))
+    return Inequalities(
+        G.tocsr() if sp.issparse(G) else np.ascontiguousarray(G), h, np.zeros(0, np.int64), np.zeros(0)
+    )

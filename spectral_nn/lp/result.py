@@ -62,9 +62,11 @@ class LpResult:
     dual_fun : float
         The dual objective, a lower bound of the optimum.
     dual : list of ndarray (m_t,)
-        One vector y_t per term with ``sum A_t' y_t + (2 ridge I + Q) x + q + E' eq_dual + G' ineq_dual - lb_dual +
-        ub_dual = 0``; y_t is the gradient of the term with respect to its residual ``A_t x - b_t`` (row weights
-        included in y_t).
+        One vector y_t per term with ``sum A_t' y_t + (2 ridge I + Q) dual_x + q + E' eq_dual + G' ineq_dual -
+        lb_dual + ub_dual = 0``; y_t is the gradient of the term with respect to its residual ``A_t x - b_t`` (row
+        weights included in y_t).
+    dual_x : ndarray (n,)
+        The dual's own x, in its quadratic part; it tends to `x` as the gap closes.
     eq_dual, ineq_dual, lb_dual, ub_dual : ndarray
         Multipliers of ``E x = e``, ``G x <= h``, ``x >= lb``, ``x <= ub`` in the Lagrangian
         ``f + eq_dual'(E x - e) + ineq_dual'(G x - h) + lb_dual'(lb - x) + ub_dual'(x - ub)``; the last three are
@@ -104,6 +106,7 @@ class LpResult:
     linear_solver: dict[str, Any]
     history: list[dict[str, float]] = field(default_factory=list)
     certificate: dict[str, np.ndarray] | None = None
+    dual_x: np.ndarray | None = None
 
     def __repr__(self) -> str:
         x = np.array2string(self.x, precision=6, threshold=8, edgeitems=3)
