@@ -10,7 +10,9 @@ import numpy as np
 
 from .._numba import njit
 
-LANES = 8
+# Points that go through Clenshaw's recurrence together, and how many of what is left over.
+LANES = 64
+FEW = 8
 
 
 @njit(cache=True)
@@ -25,6 +27,9 @@ def clenshaw(breaks, flat, offsets, x, out):  # type: ignore[no-untyped-def]
     s = np.zeros(LANES)
     b1 = np.zeros(LANES, dtype=out.dtype)
     b2 = np.zeros(LANES, dtype=out.dtype)
+    few_s = np.zeros(FEW)
+    few1 = np.zeros(FEW, dtype=out.dtype)
+    few2 = np.zeros(FEW, dtype=out.dtype)
     i = 0
     while i < x.size:
         t = x[i]
@@ -54,26 +59,35 @@ def clenshaw(breaks, flat, offsets, x, out):  # type: ignore[no-untyped-def]
             i += 1
             continue
         first = offsets[e]
+        last = offsets[e + 1] - 1
+        # the counts are constants, for vector instructions; what is left over goes in smaller groups
         if lanes == LANES:
             for p in range(LANES):
                 b1[p] = 0.0
                 b2[p] = 0.0
-            for k in range(offsets[e + 1] - 1, first, -1):
+            for k in range(last, first, -1):
                 c = flat[k]
                 for p in range(LANES):
                     new = c + 2.0 * s[p] * b1[p] - b2[p]
                     b2[p] = b1[p]
                     b1[p] = new
-            for p in range(LANES):
-                out[i + p] = flat[first] + s[p] * b1[p] - b2[p]
         else:
-            for p in range(lanes):
-                s2 = 2.0 * s[p]
-                y1 = flat.dtype.type(0)
-                y2 = y1
-                for k in range(offsets[e + 1] - 1, first, -1):
-                    y1, y2 = flat[k] + s2 * y1 - y2, y1
-                out[i + p] = flat[first] + s[p] * y1 - y2
+            for q in range(0, lanes, FEW):
+                for p in range(FEW):
+                    few_s[p] = s[q + p]
+                    few1[p] = 0.0
+                    few2[p] = 0.0
+                for k in range(last, first, -1):
+                    c = flat[k]
+                    for p in range(FEW):
+                        new = c + 2.0 * few_s[p] * few1[p] - few2[p]
+                        few2[p] = few1[p]
+                        few1[p] = new
+                for p in range(FEW):
+                    b1[q + p] = few1[p]
+                    b2[q + p] = few2[p]
+        for p in range(lanes):
+            out[i + p] = flat[first] + s[p] * b1[p] - b2[p]
         i += lanes
 
 

@@ -236,7 +236,7 @@ def test_importing_the_room_loads_neither_numba_nor_matplotlib():
 
 @pytest.mark.parametrize("factor", [1.0, 1j])
 def test_long_series_at_many_points_take_the_fast_road_to_the_same_values(factor):
-    n = 20_000
+    n = 50_000
     c = factor * np.random.default_rng(0).normal(size=n) * np.exp(-20 * np.arange(n) / n)
     u = ChebSeries((2.0, 5.0), [c])
     x = np.concatenate([np.linspace(2, 5, 3001), [np.nan]])
