@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import gc
 import weakref
+from typing import Any
 
 import cvxpy as cp
 import numpy as np
@@ -309,6 +310,24 @@ def test_an_exactly_solvable_system_has_value_zero() -> None:
     assert problem.solve(method="newton_lp") <= 1e-12
     assert problem.status == cp.OPTIMAL
     assert np.max(np.abs(x.value - solution)) <= 1e-10
+
+
+@pytest.mark.parametrize(
+    ("term", "limits"),
+    [
+        (lambda x: cp.quad_form(x, np.eye(6)), lambda x: [x >= 0]),
+        (lambda x: cp.norm(x, 1.5), lambda x: [x >= 0]),
+        (lambda x: cp.norm(A @ x - A @ np.ones(6), 3), lambda x: [cp.sum(x) == 6]),
+        (lambda x: cp.sum(cp.power(A @ x - A @ np.ones(6), 4)), lambda x: [x <= 1]),
+        (lambda x: cp.norm(A @ x, 3) + cp.sum_squares(x), lambda x: [x >= -1]),
+    ],
+)
+def test_an_optimum_of_zero_under_constraints(term: Any, limits: Any) -> None:
+    x = cp.Variable(6)
+    problem = cp.Problem(cp.Minimize(term(x)), limits(x))
+    assert 0 <= problem.solve(method="newton_lp") <= 1e-12
+    assert problem.status == cp.OPTIMAL
+    assert all(np.all(np.abs(c.dual_value) <= 1e-5) for c in problem.constraints)
 
 
 def test_a_copied_problem_has_its_own_variables() -> None:

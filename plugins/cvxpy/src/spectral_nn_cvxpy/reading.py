@@ -205,7 +205,7 @@ class Reading:
             weight = float(row[0]) ** (1 / p) if norm else float(row[0])
         else:
             row_weights = row ** (1 / p)
-        if scale not in (0.0, 1.0):
+        if scale != 1.0 and 1e-30 < abs(scale) < 1e30:
             residual = affine.scaled(residual, 1.0 / scale)
             weight *= abs(scale) if norm else abs(scale) ** p
         A = affine.columns(residual, self.layout.places, self.layout.size)

@@ -16,7 +16,7 @@ from cvxpy.reductions.solvers.solving_chain import DPP_ERROR_MSG
 
 from spectral_nn import LpResult
 
-from . import writeback
+from . import vanishing, writeback
 from .reading import Numbers, Reading, is_read, read
 from .refusal import Refused
 
@@ -201,6 +201,8 @@ def _minimize(
         result = numbers.problem.solve(x0, dual0, tol, max_iter, linear_solver, start, level)
     except (np.linalg.LinAlgError, FloatingPointError) as error:
         raise SolverError(f"Solver 'NEWTON_LP' failed: {error}. Try another solver.") from error
+    if not result.success:
+        result = vanishing.recognised(numbers.problem, result, lambda x: reading.rounding(numbers, x))
     reading.last = result if result.success else None
     return result
 
