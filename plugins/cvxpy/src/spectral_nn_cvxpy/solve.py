@@ -15,6 +15,7 @@ from cvxpy.error import DCPError, DPPError, ParameterError, SolverError
 from cvxpy.reductions.solvers.solving_chain import DPP_ERROR_MSG
 
 from spectral_nn import LpResult
+from spectral_nn.lp import LpStatus
 
 from . import vanishing, writeback
 from .reading import Numbers, Reading, is_read, read
@@ -28,6 +29,9 @@ _FOREIGN = {
     "nlp": "nonlinear programs",
     "requires_grad": "derivatives of the solution",
 }
+# An iteration that stalls with several kinks ahead often gets through from its last point with duals made
+# anew.
+_RESTARTS = 2
 # Options of Problem.solve that concern compilation alone; accepted, handed on when CVXPY's own path is taken.
 _COMPILATION = ("enforce_dpp", "ignore_dpp", "canon_backend", "bibtex")
 
@@ -70,7 +74,7 @@ def solve(
     start : callable, optional
         ``start(problem: LpProblem) -> x`` proposes a start, for instance a learned one.
     fallback : bool, default False
-        What the minimizer does not take goes to CVXPY's own path instead of raising;
+        What the minimizer does not take, or does not finish, goes to CVXPY's own path instead of raising;
         ``solver_stats.extra_stats`` says so.
     fallback_options : dict, optional
         Keyword arguments for CVXPY's own path.
@@ -128,7 +132,12 @@ def solve(
     if verbose:
         _announce(numbers, compiled, known)
     result = _minimize(reading, numbers, tol, max_iter, linear_solver, start, warm_start, verbose)
-    value = writeback.write(problem, reading, numbers, result, tol, compiled)
+    try:
+        value = writeback.write(problem, reading, numbers, result, tol, compiled)
+    except SolverError as failure:
+        if not fallback:
+            raise
+        return _delegate(problem, failure, solver, warm_start, verbose, options, fallback_options or {})
     if verbose:
         print(result)
     return value
@@ -199,6 +208,11 @@ def _minimize(
     level = 2 if verbose else 0
     try:
         result = numbers.problem.solve(x0, dual0, tol, max_iter, linear_solver, start, level)
+        for _ in range(_RESTARTS):
+            if result.status is not LpStatus.STALLED or not np.all(np.isfinite(result.x)):
+                break
+            again = numbers.problem.solve(result.x, None, tol, max_iter, linear_solver, None, level)
+            result = again if again.success or again.gap < result.gap else result
     except (np.linalg.LinAlgError, FloatingPointError) as error:
         raise SolverError(f"Solver 'NEWTON_LP' failed: {error}. Try another solver.") from error
     if not result.success:
@@ -209,7 +223,7 @@ def _minimize(
 
 def _delegate(
     problem: cp.Problem,
-    refusal: Refused,
+    refusal: SolverError,
     solver: str | None,
     warm_start: bool,
     verbose: bool,
@@ -226,8 +240,7 @@ def _delegate(
         stats.extra_stats = {
             "delegated_by": METHOD,
             "delegated_to": stats.solver_name,
-            "reason": refusal.reason,
-            "refused": str(refusal),
+            "reason": getattr(refusal, "reason", str(refusal)),
             "solver_stats": stats.extra_stats,
         }
     return value

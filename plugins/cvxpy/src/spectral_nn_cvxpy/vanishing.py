@@ -1,8 +1,8 @@
 """Optima of zero, where a relative gap means nothing.
 
-An objective of norms, powers and quadratics alone is nonnegative, so zero is a bound that needs no dual point. Where the
-objective vanishes at a feasible point, exactly or as far as its digits tell, that point is optimal and all multipliers may
-be zero.
+An objective of norms, powers and quadratics alone is nonnegative, so zero is a bound that needs no dual
+point. Where the objective vanishes at a feasible point, exactly or as far as its digits tell, that point is
+optimal and all multipliers may be zero.
 """
 
 from __future__ import annotations
