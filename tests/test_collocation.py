@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from scipy.special import airy
 
 from spectral_nn.bvp import collocation
-from spectral_nn.bvp.problem import BVP
+from spectral_nn.bvp import BVP
 from spectral_nn.chebyshev import ChebSeries
 
 

@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from scipy.special import mathieu_a, mathieu_b
 
 from spectral_nn.bvp.eig_result import EigStatus
-from spectral_nn.bvp.problem import BVP
+from spectral_nn.bvp import BVP
 
 
 def relative(result, exact):

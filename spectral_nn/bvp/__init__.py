@@ -1,8 +1,8 @@
 """Boundary value problems: state them as on paper, solve them to spectral accuracy, see the certificate."""
 
 from .branch import Branch, continuation
+from .bvp import BVP
 from .deflation import deflate
-from .problem import BVP
 from .result import BVPResult, Status
 from .solve import solve_bvp
 

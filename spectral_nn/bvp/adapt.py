@@ -19,7 +19,7 @@ from .layers import with_layers
 from .march import is_initial_value_problem, march
 from .mesh import Mesh, State
 from .newton import SMALLEST_DAMPING, NewtonOutcome, newton
-from .problem import BVP
+from .problem import Problem
 from .resolve import Residuals, condition_residual, refine, residuals
 from .result import BVPResult, Status
 from .scan import scan
@@ -103,7 +103,7 @@ class _Factored:
 
 
 def solve_mesh(
-    problem: BVP,
+    problem: Problem,
     *,
     rhs: Any,
     guess: Any,
@@ -158,7 +158,7 @@ def _rescue(loop: AdaptiveLoop, guess: Any, status: Status) -> Status:
     return status
 
 
-def first_mesh(problem: BVP, guess: Any, elements: int = 0) -> Mesh:
+def first_mesh(problem: Problem, guess: Any, elements: int = 0) -> Mesh:
     """Where to start: the mesh of an earlier result, or a few elements between the breakpoints."""
     a, b = problem.domain
     nodes = next(n for most, n in NODES if problem.structure.m <= most)
@@ -180,7 +180,7 @@ class AdaptiveLoop:
 
     def __init__(
         self,
-        problem: BVP,
+        problem: Problem,
         rhs: Any,
         tol: float,
         slot: Slot,
@@ -287,7 +287,7 @@ class AdaptiveLoop:
         return None if (np.diff(new.t) < ULP * ends).any() else new
 
 
-def _break_in(problem: BVP, state: State, element: int, rhs: Any) -> float | None:
+def _break_in(problem: Problem, state: State, element: int, rhs: Any) -> float | None:
     mesh = state.mesh
     if problem.linear:
         return find_break(
@@ -306,7 +306,7 @@ def _insert(t: np.ndarray, at: float) -> np.ndarray:
     return np.unique(np.append(t[keep], at))
 
 
-def finish(problem: BVP, status: Status, loop: AdaptiveLoop, bc_tol: float, start: float) -> BVPResult:
+def finish(problem: Problem, status: Status, loop: AdaptiveLoop, bc_tol: float, start: float) -> BVPResult:
     """Judge the conditions and the conditioning, and write the result."""
     out = loop.outcome
     assert out is not None
@@ -335,7 +335,7 @@ def finish(problem: BVP, status: Status, loop: AdaptiveLoop, bc_tol: float, star
 
 
 def _result(
-    problem: BVP, status: Status, state: State, bc: float, loop: AdaptiveLoop, start: float
+    problem: Problem, status: Status, state: State, bc: float, loop: AdaptiveLoop, start: float
 ) -> BVPResult:
     assert loop.outcome is not None
     detail = loop.outcome.message

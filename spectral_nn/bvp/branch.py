@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from .bvp import BVP
 from .conditions import as_list, call_with_params
-from .problem import BVP
 from .result import BVPResult
 
 if TYPE_CHECKING:

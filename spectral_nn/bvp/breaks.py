@@ -8,7 +8,7 @@ import numpy as np
 
 from ..chebyshev.grid import points
 from ..chebyshev.transform import values_to_coefficients
-from .problem import BVP
+from .problem import Problem
 
 SAMPLES = 8
 SUDDEN = 1e5
@@ -19,7 +19,7 @@ ROUNDING = 2e-14
 
 
 def find_break(
-    problem: BVP, fields: Any, params: np.ndarray, rhs: Any, interval: tuple[float, float]
+    problem: Problem, fields: Any, params: np.ndarray, rhs: Any, interval: tuple[float, float]
 ) -> float | None:
     """The point in the interval where coefficients or right-hand sides are not smooth, or None.
 
@@ -46,7 +46,7 @@ def find_break(
     return 0.5 * (a + b)
 
 
-def _roughness(problem: BVP, fields: Any, params: np.ndarray, rhs: Any, a: float, b: float) -> float:
+def _roughness(problem: Problem, fields: Any, params: np.ndarray, rhs: Any, a: float, b: float) -> float:
     """The largest relative Chebyshev tail of any coefficient or right-hand side on (a, b)."""
     x = a + (b - a) * (points(SAMPLES, 1) + 1.0) / 2.0
     with np.errstate(all="ignore"):

@@ -10,7 +10,7 @@ import numpy as np
 from ..chebyshev.grid import points, quadrature_weights
 from ..chebyshev.series import ChebSeries
 from .conditions import Surroundings
-from .problem import BVP
+from .problem import Problem
 from .result import BVPResult, Status
 from .ultraspherical import solve_ultraspherical
 from .ultraspherical_operator import Condition
@@ -22,7 +22,7 @@ FEWEST, MOST = 64, 4096
 
 
 def solve_ultraspherical_problem(
-    problem: BVP, *, rhs: Any, tol: float, bc_tol: float, solver: Any, max_n: int, start: float
+    problem: Problem, *, rhs: Any, tol: float, bc_tol: float, solver: Any, max_n: int, start: float
 ) -> BVPResult:
     """Solve a linear problem with smooth coefficients in O(n).
 
@@ -73,7 +73,7 @@ def solve_ultraspherical_problem(
     )
 
 
-def _check(problem: BVP, solver: Any) -> None:
+def _check(problem: Problem, solver: Any) -> None:
     s = problem.structure
     reasons = [
         (not s.linear, "the problem is nonlinear"),
@@ -94,7 +94,7 @@ def _zero(j: int, k: int) -> float:
     return 0.0
 
 
-def _coefficient(problem: BVP, rhs: Any, i: int, j: int, k: int) -> Any:
+def _coefficient(problem: Problem, rhs: Any, i: int, j: int, k: int) -> Any:
     def a(x: np.ndarray) -> np.ndarray:
         values = [
             v for ii, jj, kk, v in problem.trace(x, _zero, [], rhs).entries if (ii, jj, kk) == (i, j, k)
@@ -104,12 +104,12 @@ def _coefficient(problem: BVP, rhs: Any, i: int, j: int, k: int) -> Any:
     return a
 
 
-def _side(problem: BVP, rhs: Any, i: int) -> Any:
+def _side(problem: Problem, rhs: Any, i: int) -> Any:
     """What does not depend on the unknowns in equation i, on the other side."""
     return lambda x: -np.broadcast_to(problem.trace(x, _zero, [], rhs).residual[i], x.shape)
 
 
-def _conditions(problem: BVP) -> list[Condition]:
+def _conditions(problem: Problem) -> list[Condition]:
     a, b = problem.domain
     x = points(NODES, 1, problem.domain)
     w = quadrature_weights(NODES, 1, problem.domain)
@@ -135,7 +135,7 @@ def _conditions(problem: BVP) -> list[Condition]:
     return out
 
 
-def _residuals(problem: BVP, series: tuple[ChebSeries, ...], rhs: Any, n: int) -> tuple[float, float]:
+def _residuals(problem: Problem, series: tuple[ChebSeries, ...], rhs: Any, n: int) -> tuple[float, float]:
     """The relative residual of the user's equations at two sets of points: even ones and random ones."""
     a, b = problem.domain
     count = int(np.clip(2 * n, FEWEST, MOST))

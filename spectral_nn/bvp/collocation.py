@@ -33,7 +33,7 @@ from .conditions import Surroundings
 from .functionals import condition_rows, nonlocal_rows, scalar_terms
 
 if TYPE_CHECKING:
-    from .problem import BVP
+    from .problem import Problem
     from .trace import Linearization
 
 __all__ = [
@@ -43,7 +43,7 @@ __all__ = [
 
 
 def discretize(
-    problem: BVP,
+    problem: Problem,
     n: int = 64,
     *,
     rows: str = "rectangular",
@@ -55,7 +55,7 @@ def discretize(
 
     Parameters
     ----------
-    problem : BVP
+    problem : Problem
         Its operator and right-hand side may be closures over parameters of shape (B, 1), which broadcast
         against the nodes (n,): the system is then a batch of B.
     n : int
@@ -120,7 +120,7 @@ def discretize(
 
 
 def linear_system(
-    problem: BVP, space: GridSpace, state: np.ndarray | None = None, rhs: Any = None
+    problem: Problem, space: GridSpace, state: np.ndarray | None = None, rhs: Any = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Jacobian and minus the residual at a state (N,) (None: zero); rows as in `collocation_matrices`.
 
@@ -189,7 +189,7 @@ def structural_offsets(orders: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class GridSpace:
     """The grids, row nodes and evaluation rows of one discretization; a `functionals.Space`."""
 
-    def __init__(self, problem: BVP, n: int, rows: str = "rectangular"):
+    def __init__(self, problem: Problem, n: int, rows: str = "rectangular"):
         structure = problem.structure
         c, d = structural_offsets(problem._incidence)
         n_rows = int(n) - int(d.max())
@@ -267,7 +267,7 @@ class GridSpace:
         }  # fmt: skip
 
 
-def _conditions(problem: BVP, space: GridSpace, state: np.ndarray | None, rhs: Any) -> list[tuple[Any, Any]]:
+def _conditions(problem: Problem, space: GridSpace, state: np.ndarray | None, rhs: Any) -> list[tuple[Any, Any]]:
     """(rows, values) of the left, the other and the right conditions, the trace's own among the others."""
     nodes, weights = space.quadrature
     fields, scalars = space.fields(state, nodes), space.scalars(state)

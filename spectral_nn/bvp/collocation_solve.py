@@ -25,7 +25,7 @@ from .condition import amplification
 from .guess import initial_state
 from .mesh import Mesh, State
 from .newton import NewtonOutcome, NewtonRecord
-from .problem import BVP
+from .problem import Problem
 from .resolve import residuals
 from .result import BVPResult, Status
 from .system import NonFinite, assemble, evaluate
@@ -47,7 +47,7 @@ STALLED = 2
 
 
 def solve_collocation(
-    problem: BVP,
+    problem: Problem,
     *,
     rhs: Any,
     guess: Any,
@@ -164,7 +164,7 @@ class _Newton:
             A, b = linear_system(self.problem, space, x, self.rhs)
         if A.ndim > 2:
             raise ValueError(f"op: solve takes one problem at a time, got a batch of shape {A.shape[:-2]}; "
-                             "use BVP.discretize")  # fmt: skip
+                             "use Problem.discretize")  # fmt: skip
         if not (np.isfinite(A).all() and np.isfinite(b).all()):
             row = int(np.argmin(np.isfinite(A).all(axis=1) & np.isfinite(b)))
             raise NonFinite(f"a coefficient or residual is not finite in {space.describe(row)}")
@@ -177,7 +177,7 @@ class _Newton:
             self.loop.callback(record)
 
 
-def _grids(problem: BVP, solver: Any, max_n: int) -> list[int]:
+def _grids(problem: Problem, solver: Any, max_n: int) -> list[int]:
     """Numbers of points to try: usual ones, or those that make matrices of a size the solver takes."""
     traits = solver.traits
     probe = GridSpace(problem, 64)
@@ -211,7 +211,7 @@ def _norm(step: np.ndarray, scale: np.ndarray, space: GridSpace) -> float:
     return float(max([*parts, *relative[space.starts[-1] :]], default=0.0))
 
 
-def _on_mesh(problem: BVP, space: GridSpace, vector: np.ndarray, rhs: Any) -> list[State]:
+def _on_mesh(problem: Problem, space: GridSpace, vector: np.ndarray, rhs: Any) -> list[State]:
     """Grid values as a state on one element, in one way or two.
 
     Differentiating values loses digits like n^(2d). So, where the equations determine the highest
@@ -258,7 +258,7 @@ def _fit_states(state: State, j: int, x: np.ndarray, values: np.ndarray) -> None
 
 
 def _failed(
-    problem: BVP, status: Status, state: State, loop: AdaptiveLoop, start: float, n: int
+    problem: Problem, status: Status, state: State, loop: AdaptiveLoop, start: float, n: int
 ) -> BVPResult:
     """Newton's method did not converge on the first grid: the guess comes back, marked as a failure."""
     try:

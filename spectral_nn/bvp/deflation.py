@@ -20,7 +20,7 @@ from .adapt import BOLD, REASONS, AdaptiveLoop, Slot, finish, first_mesh
 from .guess import initial_state
 from .mesh import State
 from .newton import newton
-from .problem import BVP
+from .problem import Problem
 from .result import BVPResult, Status
 
 ELEMENTS = 12
@@ -33,7 +33,7 @@ SAME = 1e-6
 
 
 def deflate(
-    problem: BVP,
+    problem: Problem,
     known: Sequence[BVPResult],
     guess: Any = None,
     *,
@@ -49,7 +49,7 @@ def deflate(
 
     Parameters
     ----------
-    problem : BVP
+    problem : Problem
     known : sequence of BVPResult
         Solutions to stay away from.
     guess : optional

@@ -18,7 +18,7 @@ from .breaks import find_break
 from .eig_result import EigResult, EigStatus
 from .mesh import Mesh, State
 from .pencil import Discrete, Pencil
-from .problem import BVP
+from .problem import Problem
 
 WHICH = ("SM", "LM", "SR", "LR", "SI", "LI")
 #: Points of an element, level by level; then elements are halved.
@@ -38,12 +38,12 @@ CLUSTER = 1e-7
 
 
 def eigs(
-    problem: BVP,
+    problem: Problem,
     k: int = 6,
     *,
     sigma: complex | None = None,
     which: str | None = None,
-    B: Callable | BVP | None = None,
+    B: Callable | Problem | None = None,
     tol: float = 1e-10,
     max_n: int = 4000,
 ) -> EigResult:
@@ -51,7 +51,7 @@ def eigs(
 
     Parameters
     ----------
-    problem : BVP
+    problem : Problem
         Linear, without `rhs` and `params`.
     k : int
         How many eigenvalues.

@@ -10,7 +10,7 @@ from ..chebyshev.grid import points
 from ..chebyshev.series import ChebSeries
 from ..chebyshev.transform import values_to_coefficients
 from .mesh import Mesh, State
-from .problem import BVP
+from .problem import Problem
 from .result import BVPResult
 from .trace import is_number
 
@@ -18,7 +18,7 @@ GUESS_DEGREE = 256
 """A callable guess is interpolated piecewise with degree 16 up to this many points: a guess need not be exact."""
 
 
-def initial_state(problem: BVP, guess: Any, mesh: Mesh) -> State:
+def initial_state(problem: Problem, guess: Any, mesh: Mesh) -> State:
     """The guess on a mesh."""
     dtype = complex if problem.complex else float
     if guess is None:
@@ -48,7 +48,7 @@ def initial_state(problem: BVP, guess: Any, mesh: Mesh) -> State:
     return state
 
 
-def as_series(guess: Any, problem: BVP) -> list[ChebSeries]:
+def as_series(guess: Any, problem: Problem) -> list[ChebSeries]:
     """A guess in any of its forms as one Chebyshev series per unknown."""
     m, domain = len(problem.names), problem.domain
     if isinstance(guess, BVPResult):
@@ -68,7 +68,7 @@ def as_series(guess: Any, problem: BVP) -> list[ChebSeries]:
     return [_one(part, domain, problem) for part in parts]
 
 
-def _one(part: Any, domain: tuple[float, float], problem: BVP) -> ChebSeries:
+def _one(part: Any, domain: tuple[float, float], problem: Problem) -> ChebSeries:
     a, b = domain
     if isinstance(part, ChebSeries):
         if part.domain != domain:  # stretch: continuation in the length of the interval needs it
@@ -126,7 +126,7 @@ def _is_samples(guess: Any) -> bool:
     )
 
 
-def _fits(problem: BVP, guess: BVPResult, mesh: Mesh) -> bool:
+def _fits(problem: Problem, guess: BVPResult, mesh: Mesh) -> bool:
     state = guess.state
     return (
         state.lam.size == problem.structure.p
@@ -136,13 +136,13 @@ def _fits(problem: BVP, guess: BVPResult, mesh: Mesh) -> bool:
     )
 
 
-def _set_scalars(problem: BVP, state: State, guess: Any) -> None:
+def _set_scalars(problem: Problem, state: State, guess: Any) -> None:
     """Guesses of the scalar unknowns: the user's, or those of an earlier result."""
     for i, (name, value) in enumerate(problem.params.items()):
         state.lam[i] = guess.params.get(name, value) if isinstance(guess, BVPResult) else value
 
 
-def _fill_functions(problem: BVP, state: State) -> None:
+def _fill_functions(problem: Problem, state: State) -> None:
     """Values of the unknowns that the trace made, from the user's functions: expr for v = expr, its integral for v' = expr."""
     s, mesh = problem.structure, state.mesh
     if not s.functions or not state.W.any():
@@ -170,7 +170,7 @@ def _fill_functions(problem: BVP, state: State) -> None:
                     state.Z[:, mesh.zoff[j] + k] = series(mesh.t, k)
 
 
-def _meet_conditions(problem: BVP, state: State) -> None:
+def _meet_conditions(problem: Problem, state: State) -> None:
     """The smallest polynomials that satisfy the conditions, linearized around zero (Chebfun's fitBCs)."""
     from .conditions import Surroundings
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .mesh import Mesh, State
-from .problem import BVP
+from .problem import Problem
 from .rates import frozen_rates
 
 OFFSETS = np.array([4.0, 12.0, 28.0, 60.0])
@@ -22,7 +22,7 @@ MAX_STATES = 12
 APART = 3.0
 
 
-def with_layers(problem: BVP, state: State, rhs: Any) -> Mesh:
+def with_layers(problem: Problem, state: State, rhs: Any) -> Mesh:
     """The mesh of a state with breakpoints added in the boundary layers that the linearization there shows."""
     mesh = state.mesh
     if mesh.D == 0 or mesh.D > MAX_STATES or problem.structure.nonlocal_terms:

@@ -14,7 +14,7 @@ import numpy as np
 from .conditions import Condition
 from .mesh import Mesh, State
 from .newton import newton
-from .problem import BVP
+from .problem import Problem
 from .resolve import residuals
 
 WINDOW = 1.0 / 64.0
@@ -22,7 +22,7 @@ SMALLEST = 1e-6
 TOL = 1e-6
 
 
-def is_initial_value_problem(problem: BVP, conditions: list[Condition]) -> bool:
+def is_initial_value_problem(problem: Problem, conditions: list[Condition]) -> bool:
     """Whether every condition sits at the left end, there are no scalar unknowns, and nothing is nonlocal."""
     a = problem.domain[0]
     return (

@@ -15,7 +15,7 @@ import numpy as np
 
 from .mesh import State
 from .nonlocal_terms import pack
-from .problem import BVP
+from .problem import Problem
 from .system import Evaluation, NonFinite, assemble, evaluate, same_scaling, unpack
 
 SMALLEST_DAMPING = 1e-6
@@ -51,7 +51,7 @@ class NewtonOutcome:
     """The last system and its factors: the error estimate solves with them again."""
 
 
-def linear_step(problem: BVP, evaluation: Evaluation, slot: Any) -> tuple[Any, State, bool]:
+def linear_step(problem: Problem, evaluation: Evaluation, slot: Any) -> tuple[Any, State, bool]:
     """Assemble, factor and solve; returns what is needed to solve again with the same matrix."""
     step = assemble(evaluation)
     factors = slot.factor(step.A)
@@ -61,7 +61,7 @@ def linear_step(problem: BVP, evaluation: Evaluation, slot: Any) -> tuple[Any, S
 
 
 def newton(
-    problem: BVP,
+    problem: Problem,
     state: State,
     rhs: Any,
     dtype: Any,
@@ -170,7 +170,7 @@ class _Change:
 class _Search:
     """The search along a Newton step, with the memory that predicts how long the next one may be."""
 
-    def __init__(self, problem: BVP, rhs: Any, dtype: Any, damping: bool, boldest: float, deflation: Any):
+    def __init__(self, problem: Problem, rhs: Any, dtype: Any, damping: bool, boldest: float, deflation: Any):
         self.problem, self.rhs, self.dtype, self.deflation = problem, rhs, dtype, deflation
         self.damping, self.boldest = damping, boldest
         self.step: _Change

@@ -18,7 +18,7 @@ from ..linear.block import AlmostBlockDiagonal, BlockLU
 from .conditions import as_list
 from .mesh import Mesh, State
 from .nonlocal_terms import pack
-from .problem import BVP, rhs_values
+from .problem import Problem, rhs_values
 from .resolve import condition_residual, scales
 from .system import Evaluation, StepSystem, assemble, distant_rows, evaluate, unpack
 
@@ -33,8 +33,8 @@ class Pencil:
 
     Parameters
     ----------
-    problem : BVP
-    B : callable, BVP or None
+    problem : Problem
+    B : callable, Problem or None
         ``B(x, u, …)`` as an operator; None is the identity.
 
     Raises
@@ -43,17 +43,17 @@ class Pencil:
         If the operator, B or a condition is nonlinear, or not homogeneous.
     """
 
-    def __init__(self, problem: BVP, B: Callable | BVP | None = None):
+    def __init__(self, problem: Problem, B: Callable | Problem | None = None):
         if problem.params:
             raise ValueError(f"params: an eigenvalue problem has none, got {', '.join(problem.params)}")
-        if B is not None and not (callable(B) or isinstance(B, BVP)):
+        if B is not None and not (callable(B) or isinstance(B, Problem)):
             raise TypeError(f"B: expected an operator B(x, u, …), got {type(B).__name__}")
         if any(np.any(r) for r in rhs_values(problem.rhs, np.array(problem.domain), len(problem.names))):
             raise ValueError("rhs: an eigenvalue problem op(u) = λ B(u) has none; expected 0")
         self.weights = [1.0, 1.0]
         self.names = problem.names
-        self.problem = BVP(
-            self._weighted(problem, B.op if isinstance(B, BVP) else B), problem.domain, problem._lbc,
+        self.problem = Problem(
+            self._weighted(problem, B.op if isinstance(B, Problem) else B), problem.domain, problem._lbc,
             problem._rbc, problem._bc, unknowns=len(problem.names), breakpoints=problem.breakpoints,
         )  # fmt: skip
         if not self.problem.linear:
@@ -67,7 +67,7 @@ class Pencil:
         self.dtype = complex if self.problem.complex or complex_kernel else float
         self._check_homogeneous()
 
-    def _weighted(self, problem: BVP, B: Callable | None) -> Callable:
+    def _weighted(self, problem: Problem, B: Callable | None) -> Callable:
         """x, u, … -> α op(x, u, …) − β B(x, u, …)"""
 
         def op(x: np.ndarray, *u: Any) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .problem import BVP
+from .problem import Problem
 
 POINTS = 5
 MAX_STATES = 12
@@ -43,7 +43,7 @@ def frozen_rates(lin: Any, orders: Any, at: int, least: float = 0.0) -> np.ndarr
     return np.linalg.eigvals(M) if least < np.linalg.norm(M) < np.inf else nothing
 
 
-def oscillates(problem: BVP, rhs: Any) -> bool:
+def oscillates(problem: Problem, rhs: Any) -> bool:
     """Whether solutions of a linear problem have many waves: where one polynomial of high degree beats a mesh."""
     s = problem.structure
     if not s.linear or s.functions or s.p or problem.breakpoints or not 0 < sum(s.orders) <= MAX_STATES:

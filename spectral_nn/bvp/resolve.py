@@ -9,7 +9,7 @@ import numpy as np
 
 from .mesh import Mesh, State
 from .nonlocal_terms import pack
-from .problem import BVP
+from .problem import Problem
 from .system import Evaluation, distant_rows
 
 MAX_SPLIT = 4
@@ -103,7 +103,7 @@ def refine(state: State, relative: np.ndarray, tol: float) -> Mesh:
     return Mesh(np.concatenate([*parts, mesh.t[-1:]]), mesh.p, mesh.orders)
 
 
-def condition_residual(ev: Evaluation, problem: BVP) -> float:
+def condition_residual(ev: Evaluation, problem: Problem) -> float:
     """Largest boundary (or other) condition's residual, relative to the terms that cancel in it."""
     from .conditions import Surroundings
 

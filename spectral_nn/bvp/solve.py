@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..linear import registry
 from .checks import rhs_values
-from .problem import BVP
+from .problem import Problem
 from .trace import is_number
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def solve_bvp(
     >>> sol.success, round(float(sol(0.5)), 10)
     (True, 0.1405392144)
     """
-    problem = BVP(op, domain, lbc, rbc, bc, params=params, unknowns=unknowns, breakpoints=breakpoints)
+    problem = Problem(op, domain, lbc, rbc, bc, params=params, unknowns=unknowns, breakpoints=breakpoints)
     return solve(
         problem,
         rhs=rhs,
@@ -117,7 +117,7 @@ def solve_bvp(
 
 
 def solve(
-    problem: BVP,
+    problem: Problem,
     *,
     rhs: Any = None,
     guess: Any = None,
@@ -169,7 +169,7 @@ def solve(
     return result
 
 
-def choose_method(problem: BVP, method: str, solver: Any) -> str:
+def choose_method(problem: Problem, method: str, solver: Any) -> str:
     """What the linear solver allows: dense collocation for those that take dense systems of their own size only.
 
     "auto" remains where anything goes: linear oscillating problems are then tried with "ultraspherical", all others,
@@ -183,7 +183,7 @@ def choose_method(problem: BVP, method: str, solver: Any) -> str:
     return "ultraspherical" if structures == ("almost_banded",) else "mesh"
 
 
-def _try_coefficients(problem: BVP, options: dict[str, Any]) -> BVPResult | None:
+def _try_coefficients(problem: Problem, options: dict[str, Any]) -> BVPResult | None:
     """A linear problem with many waves and smooth coefficients by "ultraspherical"; None if it is not one."""
     from .rates import oscillates
 
@@ -208,7 +208,7 @@ def _resolve(linear_solver: Any) -> Any:
 
 
 def _check_options(
-    problem: BVP, rhs: Any, tol: Any, bc_tol: Any, method: Any, max_iter: Any, max_n: Any
+    problem: Problem, rhs: Any, tol: Any, bc_tol: Any, method: Any, max_iter: Any, max_n: Any
 ) -> None:
     import numpy as np
 

@@ -14,7 +14,7 @@ from .conditions import Condition, Surroundings
 from .expression import ORDERS
 from .mesh import Mesh, State
 from .nonlocal_terms import nonlocal_rows, pack
-from .problem import BVP
+from .problem import Problem
 from .trace import Linearization
 
 
@@ -26,7 +26,7 @@ class NonFinite(ArithmeticError):
 class Evaluation:
     """The problem linearized around a state: numbers only, in the shapes of the mesh."""
 
-    problem: BVP
+    problem: Problem
     state: State
     residual: np.ndarray
     """(m, E, p)"""
@@ -62,7 +62,7 @@ class StepSystem:
     right: list[tuple[Condition | None, float]]
 
 
-def evaluate(problem: BVP, state: State, rhs: Any, dtype: Any) -> Evaluation:
+def evaluate(problem: Problem, state: State, rhs: Any, dtype: Any) -> Evaluation:
     """Trace operator and conditions around a state.
 
     Raises
@@ -199,7 +199,7 @@ def unpack(x: np.ndarray, mesh: Mesh, n_scalars: int, S: int) -> State:
 
 
 def distant_rows(
-    problem: BVP, mesh: Mesh, S: int, lin: Linearization, between: bool = False
+    problem: Problem, mesh: Mesh, S: int, lin: Linearization, between: bool = False
 ) -> list[tuple[int, np.ndarray]]:
     """Rows of the compositions and kernels, kept with the mesh: they do not change from one Newton step to the next."""
     out = []
@@ -227,7 +227,7 @@ def _jump_table(ev: Evaluation, mesh: Mesh) -> np.ndarray:
     return table
 
 
-def _own_conditions(problem: BVP, state: State, lin: Linearization, around: Surroundings) -> list[Condition]:
+def _own_conditions(problem: Problem, state: State, lin: Linearization, around: Surroundings) -> list[Condition]:
     """Conditions of the unknowns that the trace made: values, integrals, starts of antiderivatives, consistency."""
     s, out, sums = problem.structure, [], iter(lin.sums)
     a = problem.domain[0]
@@ -324,7 +324,7 @@ def _values(rows: Sequence[tuple[Condition | None, float]], dtype: Any) -> np.nd
 
 
 def _check_finite(
-    problem: BVP,
+    problem: Problem,
     x: np.ndarray,
     rhs: Any,
     residual: np.ndarray,

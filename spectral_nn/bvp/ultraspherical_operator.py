@@ -23,13 +23,15 @@ PROBES = np.random.default_rng(7).uniform(-1.0, 1.0, 40)
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """``sum weight u^(derivative)(point) + sum weight ∫_a^b u dx = value``.
+    """``sum weight u^(derivative)(point) + sum ∫_a^b weight u dx = value``.
 
     Parameters
     ----------
     terms : sequence of (point, derivative, weight) or (point, derivative, weight, unknown)
     value : number
     integrals : sequence of (a, b, weight) or (a, b, weight, unknown)
+        The weight is a number, or a smooth function on the whole domain as `solve_ultraspherical` takes it for
+        coefficients.
     """
 
     terms: Sequence[tuple[Any, ...]] = ()
@@ -127,7 +129,7 @@ class UltrasphericalOperator:
                 part += weight * _functional(t, derivative, lo, hi)[: part.size]
             for a, b, weight, unknown in condition.integrals:
                 part = row[unknown::m]
-                part += (weight * (_primitives(b, lo, hi) - _primitives(a, lo, hi)))[: part.size]
+                part += _moments(a, b, weight, lo, hi)[: part.size]
         return rows
 
     def right_side(self, conditions: Sequence[Condition], rhs: Any) -> Array:
@@ -143,7 +145,7 @@ class UltrasphericalOperator:
         self.dtype = np.result_type(self.dtype, values if values.size else 0.0, *parts)
         for condition in conditions:
             weights = [t[2] for t in (*condition.terms, *condition.integrals)]
-            self.dtype = np.result_type(self.dtype, np.array(weights))
+            self.dtype = np.result_type(self.dtype, *weights)
         self._flat = self._flat.astype(self.dtype)
         n = max((p.size if np.any(p) else 0) for p in parts)
         out = np.zeros(len(conditions) + n * self.size, self.dtype)
@@ -189,7 +191,7 @@ def as_conditions(given: Sequence[Any], operator: UltrasphericalOperator) -> lis
         integrals = [_checked(t, i, operator, integral=True) for t in c.integrals]
         if not terms and not integrals:
             raise ValueError(f"conditions[{i}]: has no terms")
-        numbers = [c.value, *(t[2] for t in terms), *(t[2] for t in integrals)]
+        numbers = [c.value, *(t[2] for t in terms)]
         if not np.isfinite(numbers).all():
             raise ValueError(f"conditions[{i}]: value and weights must be finite; got {numbers}")
         out.append(Condition(terms, c.value, integrals))
@@ -282,7 +284,7 @@ def _checked(
         raise ValueError(f"conditions[{i}]: unknown must be below {operator.size}, got {unknown}")
     half = 0.5 * (hi - lo)
     if integral:
-        return reference[0], reference[1], weight * half, unknown
+        return reference[0], reference[1], half * resolve(weight, operator.domain, where), unknown
     return reference[0], int(second), weight * half ** -int(second), unknown
 
 
@@ -303,6 +305,24 @@ def _chebyshev_values(t: float, k: Array) -> Array:
     if t == -1.0:
         return 1.0 - 2.0 * (k & 1)
     return np.cos(np.arccos(t) * k)
+
+
+def _moments(a: float, b: float, weight: Array, start: int, stop: int) -> Array:
+    """Integrals from a to b of ``T_k sum_j weight_j T_j``, k = start … stop - 1."""
+    k = np.arange(start, stop)
+    lo, hi = max(start - weight.size, 0), stop + weight.size
+    plain = _primitives(b, lo, hi) - _primitives(a, lo, hi)
+    if lo > 0 or start == 0:
+        near = plain
+    # T_j T_k = (T_{k+j} + T_{|k-j|}) / 2, and |k - j| may fall below the range where start is small
+    low = _primitives(b, 0, weight.size) - _primitives(a, 0, weight.size)
+    out = np.zeros(k.size, np.result_type(weight, float))
+    for j, w in enumerate(weight):
+        difference = np.abs(k - j)
+        inside = difference >= lo
+        below = np.where(inside, near[np.clip(difference - lo, 0, None)], low[np.minimum(difference, weight.size - 1)])
+        out += 0.5 * w * (plain[k + j - lo] + below)
+    return out
 
 
 def _primitives(t: float, start: int, stop: int) -> Array:
