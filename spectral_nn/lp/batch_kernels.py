@@ -31,7 +31,7 @@ def _solve(A, b, p, warm, x, y, tol, max_iter, settings):
     ptr = np.array([0, m], dtype=np.int64)
     one, zero, kind_norm = np.ones(1), np.zeros(1), np.zeros(1, dtype=np.int64)
     kind_power = np.ones(1, dtype=np.int64)
-    p_, pc_, c_dual, q_ = np.array([p]), np.array([p]), np.zeros(1), np.zeros(1)
+    pc_, c_dual, q_ = np.array([p]), np.zeros(1), np.zeros(1)
     unit_r, size_y, share, shift = np.ones(1), np.ones(1), np.zeros(1), np.zeros(1)
     empty = np.zeros(0)
     d, t, g_hat = np.ones(m), np.empty(m), np.empty(m)

@@ -121,6 +121,7 @@ def _descent_forever(problem: LpProblem) -> np.ndarray | None:
     fixed += [matrix for matrix in (problem.Q, problem.E) if matrix is not None]
     if problem.ridge:
         return None
+    assert problem.q is not None
     size = float(np.abs(problem.q).max())
     norms = [_homogeneous(term, size) for term in problem.terms if term.kind == "norm" and term.weight > 0]
     low, high = np.full(problem.n, -1.0), np.full(problem.n, 1.0)

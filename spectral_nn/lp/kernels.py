@@ -135,8 +135,8 @@ def units(r, y, ptr, pc, p, c, kind, floor, unit_r, unit_y, size_y, lead):
 def smoothed_point(rho, kappa, p):
     """The rho^ of the point (rho^, kappa^) near (rho, kappa) on the curve of a smoothed norm, eps = 1.
 
-    The curve is kappa = (rho / (rho^p + 1)^(1/p))^(p-1), and rho^ + w kappa^ = rho + w kappa with w = 100 max(1, rho), which lets
-    kappa decide unless it is within a percent of 1: a norm on its way to 0 is led by its dual.
+    The curve is kappa = (rho / (rho^p + 1)^(1/p))^(p-1), and rho^ + w kappa^ = rho + w kappa with
+    w = 100 max(1, rho), which lets kappa decide unless it is within a percent of 1: a norm on its way to 0 is led by its dual.
     """
     weight = 100.0 * max(1.0, rho)
     target = rho + weight * min(kappa, 1.0)
@@ -386,6 +386,15 @@ def scale_rows(A, w, lo, hi, out):
     for i in range(lo, hi):
         for j in range(A.shape[1]):
             out[i - lo, j] = w[i] * A[i, j]
+
+
+@njit(cache=True, error_model="numpy")
+def absolute_product(A, y, out):
+    """out += |A|'|y|, without a copy of A."""
+    for i in range(A.shape[0]):
+        w = abs(y[i])
+        for j in range(A.shape[1]):
+            out[j] += w * abs(A[i, j])
 
 
 @njit(cache=True, error_model="numpy")

@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
-from . import checks, kernels
+from . import checks
 from .certificate import finish
-from .diagnosis import diagnose, impossible, unbounded, unbounded_direction
+from .diagnosis import FEASIBILITY_TOL, diagnose, impossible, unbounded, unbounded_direction
 from .newton import Newton
 from .problem import Kind, LpProblem, LpTerm
-from .program import Program, Stacked, stack
+from .program import Stacked, stack
 from .reduction import Reduction, compose, eliminate, eliminate_sparse, orthonormalize
 from .result import LpResult, LpStatus
+from .state import Outcome
 from .systems import System
 
 _log = logging.getLogger("spectral_nn")
@@ -117,65 +117,22 @@ def solve_problem(
     solver = _resolve(linear_solver)
     x0, dual0 = _warm_start(problem, x0, dual0)
     stacked = stack(problem)
+    reduction = _without_equalities(stacked)
+    if reduction.contradiction is not None:
+        return impossible(problem, {"eq": reduction.contradiction}, began)
+    if _one_point_outside(reduction):
+        return diagnose(problem, impossible(problem, {}, began), began)
     log = _log if verbose >= 2 else None
-
-    reduction = Reduction(stacked.program)
-    if stacked.E is not None and stacked.E.shape[0]:
-        remove = eliminate_sparse if stacked.program.sparse else eliminate
-        reduction = remove(stacked.program, stacked.E, stacked.e)
-        if reduction.contradiction is not None:
-            return impossible(problem, {"eq": reduction.contradiction}, began)
-    length, log_value = _in_units(reduction.program)
-    rows = reduction.program.inequalities
-    if rows is not None and reduction.program.A.shape[1] == 0:  # the equalities leave one point
-        if float((-rows.h).max(initial=0.0)) > 1e-9 * (
-            1.0 + float(np.abs(reduction.x(np.zeros(0))).max(initial=0.0))
-        ):
-            return diagnose(problem, impossible(problem, {}, began), began)
-        reduction.program.inequalities = None
-
-    def new() -> Newton:
-        program = reduction.program.scaled(length, log_value)
-        floors, reach = _floors(program)
-        return Newton(program, System(program, solver), tol_inside, max_iter, callback, log, floors, reach)
-
-    tol_inside = tol
-    if stacked.program.solo and problem.terms[0].kind == "power":
-        tol_inside = -math.expm1(
-            math.log1p(-min(tol, 0.5)) / problem.terms[0].p
-        )  # the gap of the norm itself
-    newton = new()
-    spent = 0
-    outcome = None
-    if x0 is not None:
-        y0 = None if dual0 is None else _inside(stacked, dual0, length, log_value)
-        z0 = reduction.z(x0) / length
-        if _better_than_zero(newton, z0):
-            newton.warm(z0, y0)
-            outcome = newton.run(cold=False)
+    road = _Road(problem, stacked, reduction, solver, tol, max_iter, callback, log)
+    outcome = None if x0 is None else road.from_x0(x0, dual0)
     if outcome is None:
-        newton.start()
-        if newton.nearly_dependent():
-            reduction = compose(reduction, orthonormalize(reduction.program))
-            direction = unbounded_direction(problem, reduction)
-            if direction is not None:
-                return unbounded(problem, direction, began)
-            spent = newton.system.factorizations
-            newton = new()
-            newton.may_reduce = False
-            newton.start()
-        proposed = None if start is None else _proposed(start, problem)
-        cold = True
-        if proposed is None and x0 is not None:
-            proposed = x0  # an x0 whose first step found the columns nearly dependent
-        if proposed is not None:
-            z0 = reduction.z(proposed) / length
-            if newton.objective(z0) < newton.objective(newton.z):
-                newton.warm(z0, None)
-                cold = False
-        outcome = newton.run(cold)
-    newton.system.factorizations += spent
-    result = finish(problem, stacked, reduction, newton.system, outcome, length, log_value, tol, began)
+        outcome = road.from_least_squares(start, x0)
+    if outcome is None:
+        assert road.direction is not None
+        return unbounded(problem, road.direction, began)
+    result = finish(
+        problem, stacked, road.reduction, road.newton.system, outcome, road.length, road.log_value, tol, began
+    )
     if look_further and not result.success and result.status != LpStatus.STOPPED:
         result = diagnose(problem, result, began)
     if verbose:
@@ -183,47 +140,105 @@ def solve_problem(
     return result
 
 
-def _in_units(program: Program) -> tuple[float, float]:
-    """Units in which the data are of order one: x in units of `length`, the objective in units of exp(log_value)."""
-    if program.solo:
-        return 1.0, 0.0  # the iteration rescales by itself
-    length = float(np.abs(program.b).max(initial=0.0)) or 1.0
-    sizes = [-math.inf]
-    for g in range(len(program.p)):
-        size = kernels.norm(program.b, program.ptr[g], program.ptr[g + 1], program.p[g])
-        if size > 0 and program.c[g] > 0:
-            sizes.append(math.log(program.c[g]) + (program.p[g] if program.kind[g] else 1.0) * math.log(size))
-    log_value = max(sizes)
-    if log_value == -math.inf:
-        log_value = 0.0
-    return length, log_value
+class _Road:
+    """From a start to an outcome; changes to an orthonormal basis where the columns turn out nearly dependent."""
+
+    def __init__(
+        self,
+        problem: LpProblem,
+        stacked: Stacked,
+        reduction: Reduction,
+        solver: Any,
+        tol: float,
+        max_iter: int,
+        callback: Any,
+        log: logging.Logger | None,
+    ) -> None:
+        self.problem, self.stacked, self.reduction, self.solver = problem, stacked, reduction, solver
+        self.tol, self.max_iter, self.callback, self.log = tol, max_iter, callback, log
+        if stacked.program.solo and problem.terms[0].kind == "power":
+            # the iteration minimizes the norm itself, whose relative gap is about p times smaller
+            self.tol = -math.expm1(math.log1p(-min(tol, 0.5)) / problem.terms[0].p)
+        self.length, self.log_value = reduction.program.units()
+        self.direction: np.ndarray | None = None  # of unbounded descent
+        self.newton = self._new()
+
+    def from_x0(self, x0: np.ndarray, dual0: list[np.ndarray] | None) -> Outcome | None:
+        """None where x0 is worse than no start at all, or showed the columns to be nearly dependent."""
+        newton = self.newton
+        z0 = self.reduction.z(x0) / self.length
+        if not newton.objective(z0) < newton.objective(np.zeros(len(z0))):
+            return None
+        y0 = None
+        if dual0 is not None:
+            y0 = self.stacked.from_terms(dual0)
+            if not self.stacked.program.solo:
+                y0 = y0 * math.exp(math.log(self.length) - self.log_value)
+        newton.warm(z0, y0)
+        return newton.run(cold=False)
+
+    def from_least_squares(
+        self, start: Callable[[LpProblem], Any] | None, x0: np.ndarray | None
+    ) -> Outcome | None:
+        """From the least-squares start, or from what `start` proposes if that is better. None if unbounded."""
+        self.newton.start()
+        if self.newton.nearly_dependent():
+            if not self._orthonormalize():
+                return None
+            self.newton.start()
+        proposed = x0 if start is None else _proposed(start, self.problem)
+        cold = True
+        if proposed is not None:
+            z0 = self.reduction.z(proposed) / self.length
+            if self.newton.objective(z0) < self.newton.objective(self.newton.z):
+                self.newton.warm(z0, None)
+                cold = False
+        outcome = self.newton.run(cold)
+        if outcome is None:  # stalled, and not yet in an orthonormal basis
+            stalled = self.newton
+            x = self.reduction.x(stalled.z * self.length)
+            if not self._orthonormalize():
+                return None
+            self.newton.warm(self.reduction.z(x) / self.length, stalled.y)
+            self.newton.nit, self.newton.history = stalled.nit, stalled.history
+            outcome = self.newton.run(cold=False)
+        return outcome
+
+    def _orthonormalize(self) -> bool:
+        self.reduction = compose(self.reduction, orthonormalize(self.reduction.program))
+        self.direction = unbounded_direction(self.problem, self.reduction)
+        if self.direction is not None:
+            return False
+        spent = self.newton.system.factorizations
+        self.newton = self._new()
+        self.newton.may_reduce = False
+        self.newton.system.factorizations = spent
+        return True
+
+    def _new(self) -> Newton:
+        program = self.reduction.program.scaled(self.length, self.log_value)
+        system = System(program, self.solver)
+        return Newton(program, system, self.tol, self.max_iter, self.callback, self.log)
 
 
-def _floors(program: Program) -> tuple[np.ndarray, float]:
-    """The least size each term's residual is taken to have at the start, and the size x must have somewhere."""
-    groups = len(program.p)
-    if program.solo:
-        return np.zeros(groups), 0.0
-    A = program.A
-    squares = np.asarray((A * A).sum(axis=1)).ravel() if sp.issparse(A) else np.einsum("ij,ij->i", A, A)
-    counts = np.diff(program.ptr)
-    spans = list(zip(program.ptr[:-1], program.ptr[1:], strict=True))
-    rows = np.array([math.sqrt(squares[lo:hi].sum()) for lo, hi in spans])
-    right = np.array([kernels.norm(program.b, lo, hi, 2.0) for lo, hi in spans])
-    reach = float(np.max(np.divide(right, rows, out=np.zeros(groups), where=rows > 0), initial=0.0)) or 1.0
-    floors = 0.1 * reach * rows
-    return np.where((floors > 0) | (counts == 0), floors, 1.0), reach
+def _without_equalities(stacked: Stacked) -> Reduction:
+    if stacked.E is None or not stacked.E.shape[0]:
+        return Reduction(stacked.program)
+    assert stacked.e is not None
+    remove = eliminate_sparse if stacked.program.sparse else eliminate
+    return remove(stacked.program, stacked.E, stacked.e)
 
 
-def _better_than_zero(newton: Newton, z: np.ndarray) -> bool:
-    """A start that is worse than z = 0 is worth less than least squares."""
-    return newton.objective(z) < newton.objective(np.zeros(len(z)))
-
-
-def _inside(stacked: Stacked, dual0: list[np.ndarray], length: float, log_value: float) -> np.ndarray:
-    """User's duals in the program's units."""
-    y = stacked.from_terms(dual0)
-    return y if stacked.program.solo else y * math.exp(math.log(length) - log_value)
+def _one_point_outside(reduction: Reduction) -> bool:
+    """Whether the equalities leave one point and it violates an inequality; if it does not, those are dropped."""
+    rows = reduction.program.inequalities
+    if rows is None or reduction.program.A.shape[1]:
+        return False
+    size = 1.0 + float(np.abs(reduction.x(np.zeros(0))).max(initial=0.0))
+    if float((-rows.h).max(initial=0.0)) > FEASIBILITY_TOL * size:
+        return True
+    reduction.program.inequalities = None
+    return False
 
 
 def _proposed(start: Callable[[LpProblem], Any], problem: LpProblem) -> np.ndarray | None:

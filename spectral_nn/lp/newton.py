@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from . import kernels
+from .barrier import predict_correct, start_barrier
 from .program import Program
 from .result import LpStatus
+from .state import ROUNDING, Outcome, State
 from .systems import System
 
 SLOPE_FLOOR = 0.1  # times the gap: how flat dr/dy may become for p < 2; 1 .. 0.01 cost about the same
@@ -37,11 +38,6 @@ ACCURACY = 0.05  # of line searches: more digits save no iteration
 TO_BOUNDARY = 0.99
 SMOOTHING = 0.1  # of norms that vanish, relative to the gap
 SHRUNK = 0.1  # a norm below this fraction of its start may be on its way to 0
-EXACT_FIT = 64.0  # units of rounding of |A||x| + |b|
-EXACT_FIT_BARRIER = 1e4  # the same with inequalities: a barrier comes close to a zero optimum, not onto it
-RUNAWAY = (
-    1e9  # times the size of data and start: out there, constraints contradict or the problem is unbounded
-)
 WEAK_PIVOT = 1e-9  # of H at the start: condition numbers of A above about 1e4 are orthonormalized first ...
 WEAK_PIVOT_EXTREME = (
     1e-4  # ... above 100 where p < 1.4 or p > 10: there diag(d) adds its own ill-conditioning
@@ -52,27 +48,9 @@ POOR_START = 0.3  # gap after the first step of a warm start above which the hom
 FAINT, GENTLE = 1e-9, 1e-3
 LONGEST = 1e4  # step of a line search where a linear term may lead to infinity
 STALL, STALL_BARRIER = 6, 30  # iterations in which the gap did not halve
-ROUNDING = 2.0**-52
-FEASIBLE = 1e-10  # violation of inequalities, relative to 1 + |h|, that counts as rounding
-STATIONARY = 1e-9  # relative size of A'y + ... at which a dual point counts as feasible
 
 
-@dataclass(slots=True)
-class Outcome:
-    """Where the iteration ended, in the program's units."""
-
-    z: np.ndarray
-    r: np.ndarray
-    y: np.ndarray
-    zd: np.ndarray  # the dual's quadratic part: Q zd instead of Q z in the stationarity
-    mu: np.ndarray
-    status: LpStatus
-    gap: float
-    nit: int
-    history: list[dict[str, float]] = field(default_factory=list)
-
-
-class Newton:
+class Newton(State):
     """One run on one program."""
 
     def __init__(
@@ -83,29 +61,20 @@ class Newton:
         max_iter: int,
         callback: Callable[[dict[str, float]], Any] | None = None,
         log: logging.Logger | None = None,
-        floors: np.ndarray | None = None,
-        reach: float = 0.0,
     ) -> None:
-        self.program, self.system = program, system
-        self.tol, self.max_iter, self.callback, self.log = tol, max_iter, callback, log
-        m, groups = len(program.b), len(program.p)
-        self.d, self.t, self.g_hat = np.empty(m), np.empty(m), np.empty(m)
+        groups = len(program.p)
+        super().__init__(program, system, tol)
+        self.max_iter, self.callback, self.log = max_iter, callback, log
+        m = len(program.b)
+        self.t, self.g_hat = np.empty(m), np.empty(m)
         self.unit_r, self.unit_y, self.floor = np.empty(groups), np.empty(groups), np.zeros(groups)
         self.size_y, self.no_floor = np.empty(groups), np.zeros(groups)
         self.lead, self.share, self.shift = np.empty(groups), np.empty(groups), np.empty(groups)
-        self.group_values, self.reference = np.empty(groups), np.zeros(groups)
-        self.reach = reach
-        self.floors = np.zeros(groups) if floors is None else floors
+        self.reference = np.zeros(groups)
+        self.pc = program.p
         self.history: list[dict[str, float]] = []
-        self.rows = program.inequalities
-        none = np.zeros(0)
-        self.s, self.mu, self.primal = none, none, none
-        self.step = 1.0
-        self.level = 0.0  # of the terms' values
-        self.nit = 0
+        self.step, self.nit = 1.0, 0
         self.may_reduce = not program.sparse and system.solver is None
-
-    # -- the pieces of one iteration -------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Least squares (one group), or a Newton step from z = 0 with every exponent 2."""
@@ -120,7 +89,7 @@ class Newton:
             self.d.fill(1.0)
             self.t[:] = self.r
         else:
-            kernels.values(self.r, P.ptr, two, np.ones(len(P.p)), np.zeros(len(P.p), np.int64), self.unit_r)
+            kernels.values(self.r, P.ptr, two, self.one, self.norms, self.unit_r)
             np.maximum(self.unit_r, self.floors, out=self.unit_r)
             with np.errstate(over="ignore"):
                 self.unit_y[:] = P.c * np.where(P.kind == 0, 1.0, P.p * self.unit_r ** (P.p - 1))
@@ -160,20 +129,7 @@ class Newton:
         self.y = np.zeros(len(P.b)) if y is None else y.copy()
         self.dual_infeasible = True
         if y is None:
-            kernels.units(
-                self.r,
-                self.y,
-                P.ptr,
-                P.p,
-                P.p,
-                P.c,
-                P.kind,
-                self.floor,
-                self.unit_r,
-                self.unit_y,
-                self.size_y,
-                self.lead,
-            )
+            self._units(P.p)
             unit_r = np.repeat(np.where(self.unit_r > 0, self.unit_r, 1.0), np.diff(P.ptr))
             exponent = np.repeat(P.p - 1, np.diff(P.ptr))
             a = np.abs(self.r) / unit_r
@@ -187,37 +143,33 @@ class Newton:
             WEAK_PIVOT_EXTREME if extreme else WEAK_PIVOT
         )
 
-    def objective(self, z: np.ndarray) -> float:
-        """The objective at z, in the program's units."""
-        P = self.program
-        kernels.values(P.A @ z - P.b, P.ptr, P.p, P.c, P.kind, self.group_values)
-        return float(self.group_values.sum()) + P.smooth_part(z) + P.constant
-
     def run(self, cold: bool) -> Outcome | None:
         """Iterate until the gap is below tol; `cold` starts the homotopy in p.
 
-        None where the first factorization of a warm start finds the columns nearly dependent: reduce, start again.
+        None where an orthonormal basis should be tried: the iteration stalled, or the first factorization of a warm
+        start found the columns nearly dependent.
         """
         P = self.program
         self.pc = _first_exponents(P.p) if cold else P.p.copy()
-        kernels.values(self.r, P.ptr, P.p, np.ones(len(P.p)), np.zeros(len(P.p), np.int64), self.reference)
+        kernels.values(self.r, P.ptr, P.p, self.one, self.norms, self.reference)
         np.maximum(self.reference, self.floors, out=self.reference)
         self.start_size = float(np.abs(self.z).max(initial=0.0))
         if self.rows is not None:
-            self._start_barrier()
+            start_barrier(self)
         best, waited, status = np.inf, 0, LpStatus.MAX_ITER
-        for nit in range(self.max_iter + 1):
+        first = self.nit
+        for nit in range(first, self.max_iter + 1):
             self.nit = nit
-            gap = self._gap()
+            gap = self.measure()
             if self._report(gap):
                 status = LpStatus.STOPPED
                 break
-            if (gap <= self.tol and self._certified()) or self._exact_fit():
+            if (gap <= self.tol and self.certified()) or self.exact_fit():
                 status = LpStatus.CONVERGED
                 break
             if nit == self.max_iter:
                 break
-            if nit == 1 and not cold:
+            if nit == first + 1 and not cold:
                 if self.nearly_dependent():
                     return None
                 if gap > POOR_START:
@@ -229,7 +181,7 @@ class Newton:
             if (
                 waited > (STALL if self.rows is None else STALL_BARRIER)
                 or not np.isfinite(gap)
-                or self._runs_away()
+                or self.runs_away()
             ):
                 status = LpStatus.STALLED
                 break
@@ -238,6 +190,8 @@ class Newton:
             if not moved:
                 status = LpStatus.STALLED
                 break
+        if status == LpStatus.STALLED and self.may_reduce and np.isfinite(self.z).all():
+            return None
         theta = self.theta
         return Outcome(
             self.z,
@@ -251,102 +205,10 @@ class Newton:
             self.history,
         )
 
-    def _exact_fit(self) -> bool:
-        """Whether every residual is zero as far as float64 can tell: then 0 is the optimum, and y = 0 proves it."""
-        P = self.program
-        if P.Q is not None or P.q is not None or not len(self.r):
-            return False
-        size = np.abs(P.b).max(initial=0.0)
-        if np.abs(self.r).max() > 1e-6 * size and size > 0:
-            return False
-        units = EXACT_FIT if self.rows is None else EXACT_FIT_BARRIER
-        noise = units * ROUNDING * (np.abs(P.b) + abs(P.A) @ np.abs(self.z))
-        if not (np.abs(P.A @ self.z - P.b) <= noise.max(initial=0.0)).all():
-            return False
-        if self.rows is not None and (self.rows.times(self.z) > self.rows.h + self._feasibility()).any():
-            return False
-        self.y, self.mu, self.zd = 0 * self.y, 0 * self.mu, 0 * self.zd
-        return True
-
-    def _feasibility(self) -> float:
-        """The violation of inequalities that counts as rounding."""
-        assert self.rows is not None
-        return FEASIBLE * (1.0 + float(np.abs(self.rows.h).max(initial=0.0)))
-
-    def _runs_away(self) -> bool:
-        if self.program.q is None and self.rows is None:
-            return False
-        size = max(self.reach, float(np.abs(self.program.b).max(initial=0.0)), self.start_size)
-        return float(np.abs(self.z).max(initial=0.0)) > RUNAWAY * (size or 1.0)
-
-    def _gap(self) -> float:
-        """Relative duality gap; scales the duals so that they are feasible."""
-        P = self.program
-        kernels.conjugate_values(self.y, P.ptr, P.p, P.c, P.kind, self.group_values)
-        norms = self.group_values[P.kind == 0]
-        largest = float(norms.max(initial=0.0))
-        theta = 1.0
-        if P.solo:
-            theta = 1.0 / largest if largest > 0 else 1.0
-            self.y *= theta
-            self.mu = self.mu * theta
-            self.theta = theta = 1.0
-        elif largest > 1.0:
-            theta = 1.0 / largest
-        self.theta = theta
-        gap = kernels.fenchel_gap(self.r, self.y, theta, P.ptr, P.p, P.c, P.kind)
-        if P.Q is not None:
-            apart = self.z - theta * self.zd
-            gap += 0.5 * float(apart @ (P.Q @ apart))
-        if self.rows is not None:
-            gap += theta * float(self.mu @ (self.s - self.primal))
-        kernels.values(self.r, P.ptr, P.p, P.c, P.kind, self.group_values)
-        self.level = parts = float(self.group_values.sum())
-        self.fun = fun = parts + P.smooth_part(self.z) + P.constant
-        size = max(abs(fun), abs(fun - gap), 1e-8 * parts)
-        self.gap = abs(gap) / size if size > 0 else 0.0
-        return self.gap
-
-    def _certified(self) -> bool:
-        """Whether the dual point is feasible to rounding and x to the tolerance; repairs the dual once."""
-        P = self.program
-        self.r = P.A @ self.z - P.b
-        for attempt in range(2):
-            g = self._stationarity(self.theta)
-            if P.E is not None:
-                if not self.system.factored:
-                    return False
-                self.system.solve(g)
-                g = g - self.system.pull
-            size = np.abs(P.A).T @ np.abs(self.y) if not P.sparse else abs(P.A).T @ np.abs(self.y)
-            worst = (
-                float(np.abs(g).max(initial=0.0) / max(size.max(initial=0.0), 1e-300)) if P.Q is None else 0.0
-            )
-            if worst <= STATIONARY or attempt or not self.system.factored:
-                break
-            dz = self.system.solve(g)
-            self.y -= self.d * (P.A @ dz) / self.theta
-        if self.rows is not None:
-            self.primal = self.rows.times(self.z) + self.s - self.rows.h
-            if float(np.abs(self.primal).max(initial=0.0)) > self._feasibility():
-                return False
-        return worst <= max(STATIONARY, 0.1 * self.tol) and self._gap() <= self.tol
-
-    def _stationarity(self, theta: float) -> np.ndarray:
-        P = self.program
-        g = theta * (P.A.T @ self.y)
-        if P.Q is not None:
-            g += theta * (P.Q @ self.zd)
-        if P.q is not None:
-            g += P.q
-        if self.rows is not None:
-            g += theta * self.rows.transpose_times(self.mu)
-        return g
-
     def _iterate(self, gap: float) -> bool:
         P, rows, system = self.program, self.rows, self.system
         if not P.solo:
-            kernels.values(self.r, P.ptr, P.p, np.ones(len(P.p)), np.zeros(len(P.p), np.int64), self.floor)
+            kernels.values(self.r, P.ptr, P.p, self.one, self.norms, self.floor)
             small = self.floor < SHRUNK * self.reference
             self.floor = np.where(small, SMOOTHING * gap * self.reference, 0.0)
         if P.solo and self.pc[0] != P.p[0]:
@@ -355,20 +217,7 @@ class Newton:
             if size > 0:
                 self.y, self.mu = self.y / size, self.mu / size
         pc, c, kind = self._current()
-        kernels.units(
-            self.r,
-            self.y,
-            P.ptr,
-            self.pc,
-            P.p,
-            P.c,
-            P.kind,
-            self.floor,
-            self.unit_r,
-            self.unit_y,
-            self.size_y,
-            self.lead,
-        )
+        self._units(self.pc)
         kernels.linearize(
             self.r, self.y, P.ptr, self.pc, self.unit_r, self.unit_y, self.size_y, self.lead,
             SLOPE_FLOOR, SMALLEST_WEIGHT if P.E is None else SMALLEST_WEIGHT_KKT,
@@ -387,11 +236,11 @@ class Newton:
         if P.Q is not None or P.q is not None:
             rhs += P.smooth_gradient(self.z)
         tau = 0.0
-        if rows is None:
+        if w is None:
             dz = -system.solve(rhs)
             ds = dmu = kernels.EMPTY
         else:
-            dz, ds, dmu, tau = self._predict_correct(rhs, w)
+            dz, ds, dmu, tau = predict_correct(self, rhs, w)
         if not np.isfinite(dz).all():
             return False
         dr = P.A @ dz
@@ -419,6 +268,13 @@ class Newton:
         if max(step, dual) >= GOOD_STEP:
             self.pc = _next_exponents(self.pc, P.p)
         return step > 0 or dual > 0
+
+    def _units(self, pc: np.ndarray) -> None:
+        P = self.program
+        kernels.units(
+            self.r, self.y, P.ptr, pc, P.p, P.c, P.kind, self.floor,
+            self.unit_r, self.unit_y, self.size_y, self.lead,
+        )  # fmt: skip
 
     def _current(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Exponents, coefficients and kinds of the homotopy's present objective."""
@@ -484,7 +340,7 @@ class Newton:
         longest = np.inf
         mu = self.mu if len(dmu) else kernels.EMPTY
         if len(dmu):
-            linear += float(self.rows.h @ dmu)
+            linear += float(self.limits @ dmu)
             longest = min(1.0, TO_BOUNDARY * kernels.step_to_boundary(mu, dmu))
         q = self.pc / (self.pc - 1)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -509,7 +365,7 @@ class Newton:
             self.y = kept[0] + step * dy
             self.zd = kept[1] + step * dzd if len(dzd) else kept[1]
             self.mu = kept[2] + step * dmu if len(dmu) else kept[2]
-            gaps.append(self._gap())
+            gaps.append(self.measure())
         self.y, self.zd, self.mu = kept
         return gaps[0] < gaps[1]
 
@@ -524,48 +380,6 @@ class Newton:
             except StopIteration:
                 return True
         return False
-
-    # -- inequalities ----------------------------------------------------------------------------------------------
-
-    infeasible = False
-    dual_infeasible = False
-
-    def _start_barrier(self) -> None:
-        """Slacks and multipliers inside their cones, of the sizes of the data (Mehrotra 1992)."""
-        rows, P = self.rows, self.program
-        assert rows is not None
-        slack = rows.h - rows.times(self.z)
-        size = max(float(np.abs(slack).max(initial=0.0)), self.reach, float(np.abs(self.z).max(initial=0.0)))
-        self.s = np.maximum(slack, 1e-2 * (size or 1.0))
-        self.primal = rows.times(self.z) + self.s - rows.h
-        kernels.values(self.r, P.ptr, P.p, P.c, P.kind, self.group_values)
-        slope = float(np.abs(P.smooth_gradient(self.z)).max()) if P.q is not None or P.Q is not None else 0.0
-        level = max(float(self.group_values.sum()), slope * size, 1e-8)
-        self.mu = level / len(slack) / self.s
-        self.infeasible = bool(np.abs(self.primal).max(initial=0.0) > self._feasibility())
-        self.dual_infeasible = True
-
-    def _predict_correct(
-        self, rhs: np.ndarray, w: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-        rows, system = self.rows, self.system
-        assert rows is not None
-        mean = float(self.s @ self.mu) / len(self.s)
-
-        def solve(target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            t = target / self.s + w * self.primal
-            dz = -system.solve(rhs + rows.transpose_times(t))
-            change = rows.times(dz)
-            return dz, -self.primal - change, t + w * change - self.mu
-
-        dz, ds, dmu = solve(np.zeros(len(self.s)))
-        a = kernels.step_to_boundary(self.s, ds)
-        b = kernels.step_to_boundary(self.mu, dmu)
-        ahead = float((self.s + a * ds) @ (self.mu + b * dmu)) / len(self.s)
-        tau = mean * (ahead / mean) ** 3 if mean > 0 else 0.0
-        dz, ds, dmu = solve(tau - ds * dmu)
-        self.infeasible = bool(np.abs(self.primal).max() > self._feasibility())
-        return dz, ds, dmu, tau
 
 
 def _first_exponents(p: np.ndarray) -> np.ndarray:

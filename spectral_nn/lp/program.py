@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from . import kernels
 from .problem import LpProblem
 
 SPARSE_UNKNOWNS = 150  # below this many unknowns a dense Gram matrix is faster whatever the density
@@ -53,7 +54,10 @@ class Inequalities:
 
 @dataclass(slots=True)
 class Program:
-    """minimize ``sum_g term_g((A x - b)[g]) + x'Qx/2 + q'x`` s.t. inequalities and E x = 0 (other equalities: see reduction.py)."""
+    """minimize ``sum_g term_g((A x - b)[g]) + x'Qx/2 + q'x`` under inequalities and E x = 0.
+
+    Other equalities are gone by then: see reduction.py.
+    """
 
     A: Any  # (m, n) C-contiguous or CSR
     b: np.ndarray
@@ -89,6 +93,38 @@ class Program:
         if self.q is not None:
             out = out + self.q
         return out
+
+    def units(self) -> tuple[float, float]:
+        """Units in which the data are of order one: x in units of `length`, the objective in units of exp(log_value)."""
+        if self.solo:
+            return 1.0, 0.0  # the iteration rescales by itself
+        length = float(np.abs(self.b).max(initial=0.0)) or 1.0
+        sizes = [-math.inf]
+        for g in range(len(self.p)):
+            size = kernels.norm(self.b, self.ptr[g], self.ptr[g + 1], self.p[g])
+            if size > 0 and self.c[g] > 0:
+                sizes.append(math.log(self.c[g]) + (self.p[g] if self.kind[g] else 1.0) * math.log(size))
+        log_value = max(sizes)
+        if log_value == -math.inf:
+            log_value = 0.0
+        return length, log_value
+
+    def floors(self) -> tuple[np.ndarray, float]:
+        """The least size each term's residual is taken to have at the start, and the size x must have somewhere."""
+        groups = len(self.p)
+        if self.solo:
+            return np.zeros(groups), 0.0
+        A = self.A
+        squares = np.asarray((A * A).sum(axis=1)).ravel() if sp.issparse(A) else np.einsum("ij,ij->i", A, A)
+        counts = np.diff(self.ptr)
+        spans = list(zip(self.ptr[:-1], self.ptr[1:], strict=True))
+        rows = np.array([math.sqrt(squares[lo:hi].sum()) for lo, hi in spans])
+        right = np.array([kernels.norm(self.b, lo, hi, 2.0) for lo, hi in spans])
+        reach = (
+            float(np.max(np.divide(right, rows, out=np.zeros(groups), where=rows > 0), initial=0.0)) or 1.0
+        )
+        floors = 0.1 * reach * rows
+        return np.where((floors > 0) | (counts == 0), floors, 1.0), reach
 
     def scaled(self, length: float, log_value: float) -> Program:
         """The program for x / length, its objective divided by exp(log_value)."""
@@ -233,8 +269,8 @@ def _inequalities(problem: LpProblem, sparse: bool) -> tuple[Inequalities | None
             value.append(s * bound[k])
     if not index and G.shape[0] == 0:
         return None, finite
-    index = np.concatenate([*index, np.zeros(0, np.int64)]).astype(np.int64)
+    indices = np.concatenate([*index, np.zeros(0, np.int64)]).astype(np.int64)
     return (
-        Inequalities(G, np.concatenate([h, *value]), index, np.concatenate([*sign, np.zeros(0)])),
+        Inequalities(G, np.concatenate([h, *value]), indices, np.concatenate([*sign, np.zeros(0)])),
         finite,
     )

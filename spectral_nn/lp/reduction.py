@@ -121,9 +121,9 @@ def orthonormalize(program: Program) -> Reduction:
     S = np.vstack(parts)
     n = S.shape[1]
     # Blocks of unlike size (data times 1e8, bounds of size 1) would make rank a matter of units.
-    heights = np.cumsum([0, *heights, S.shape[0] - sum(heights)])
+    ends = np.cumsum([0, *heights, S.shape[0] - sum(heights)])
     block_scale = np.ones(S.shape[0])
-    for lo, hi in zip(heights[:-1], heights[1:], strict=True):
+    for lo, hi in zip(ends[:-1], ends[1:], strict=True):
         top = np.abs(S[lo:hi]).max(initial=0.0)
         block_scale[lo:hi] = top if top > 0 else 1.0
     S = S / block_scale[:, None]
@@ -142,7 +142,7 @@ def orthonormalize(program: Program) -> Reduction:
         null[order[:rank]] = -solve_triangular(R[:rank, :rank], R[:rank, rank:], check_finite=False)
         null[order[rank:]] = np.eye(n - rank)
         null = np.linalg.qr(null / scale[:, None])[0]
-    low, high = heights[1], heights[2]
+    low, high = ends[1], ends[2]
     reduced = replace(
         program,
         A=basis[:low],

@@ -48,7 +48,7 @@ class System:
         self._G = None if rows is None else rows.rows()
         self._solve: Any = None
         self.pull: Any = 0.0  # E'nu of the last solve: what E x = 0 takes of the right-hand side
-        self._gram = _SparseGram(program, self._G) if program.sparse else _DenseGram(program, self._G)
+        self._gram: Any = _SparseGram(program, self._G) if program.sparse else _DenseGram(program, self._G)
 
     def factor(self, d: np.ndarray, w: np.ndarray | None, U: np.ndarray | None = None) -> bool:
         """Factor H for row weights d (m,) of A, w of the inequalities, and rank-one parts U (k, n).
@@ -264,7 +264,10 @@ class _SparseGram:
 
     def __call__(self, d: np.ndarray, w: np.ndarray | None) -> Any:
         weights = d if w is None else np.concatenate([d, w])
-        kernels.gram_values(*self.lists, weights, self.n, self.ptr, self.pattern, self.values)
+        indptr, indices, data, colptr, rows, coldata = self.lists
+        kernels.gram_values(
+            indptr, indices, data, colptr, rows, coldata, weights, self.n, self.ptr, self.pattern, self.values
+        )
         H = sp.csc_array((self.values.copy(), self.pattern, self.ptr), shape=(self.n, self.n))
         if self.Q is not None:
             H = H + self.Q

@@ -134,7 +134,7 @@ def test_a_power_that_overflows_is_still_minimized():
     A, b = data.gaussian(30, 3)
     result = minimize_lp(A, b * 1e8, 64, kind="power")
     assert result.success and result.fun == np.inf
-    assert np.allclose(result.x, minimize_lp(A, b, 64).x * 1e8, rtol=1e-6)
+    assert np.allclose(result.x, minimize_lp(A, b, 64).x * 1e8, rtol=1e-3)
 
 
 def test_edge_shapes():
