@@ -19,15 +19,12 @@ import numpy as np
 
 from ..chebyshev import ChebSeries
 from ..chebyshev.grid import Array
-from ..linear.almost_banded import AlmostBanded
+from ..linear.almost_banded import LARGEST_GROWTH, AlmostBanded
 from ..linear.interface import LinearSystem
 from .ultraspherical_march import March, row_factors, row_weights
 from .ultraspherical_operator import UltrasphericalOperator, as_conditions
 
 EPS = float(np.finfo(float).eps)
-# A right-hand side of size 1 in the rows may not be answered by coefficients above this (see
-# linear.almost_banded).
-LARGEST_GROWTH = 0.02 / EPS
 # The independent check: backward error of the infinite system, and residual of the equation between the
 # points.
 LARGEST_BACKWARD_ERROR = 1e-12

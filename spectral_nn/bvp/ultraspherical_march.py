@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ..chebyshev.grid import Array
+from ..linear.almost_banded import random_side
 from .ultraspherical_operator import Condition, UltrasphericalOperator
 
 # First piece of the infinite matrix.
 FIRST_ROWS = 128
 # Rows are factored in pieces that stay in cache.
 PIECE = 4096
-RANDOM = np.random.default_rng(0).uniform(-1.0, 1.0, 4999)
 
 
 class March:
@@ -86,7 +86,7 @@ class March:
 
         Q^H turns random into random, and need not be applied.
         """
-        x = np.resize(RANDOM, n).astype(self.work.dtype)
+        x = random_side(n).astype(self.work.dtype)
         return float(np.abs(self._back_substitute(x)).max())
 
     def check(self, x: Array) -> tuple[float, float]:

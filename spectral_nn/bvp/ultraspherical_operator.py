@@ -284,7 +284,12 @@ def _checked(
         raise ValueError(f"conditions[{i}]: unknown must be below {operator.size}, got {unknown}")
     half = 0.5 * (hi - lo)
     if integral:
-        return reference[0], reference[1], half * resolve(weight, operator.domain, where), unknown
+        return (
+            reference[0],
+            reference[1],
+            half * resolve(weight, operator.domain, f"conditions[{i}]"),
+            unknown,
+        )
     return reference[0], int(second), weight * half ** -int(second), unknown
 
 
@@ -309,20 +314,11 @@ def _chebyshev_values(t: float, k: Array) -> Array:
 
 def _moments(a: float, b: float, weight: Array, start: int, stop: int) -> Array:
     """Integrals from a to b of ``T_k sum_j weight_j T_j``, k = start … stop - 1."""
-    k = np.arange(start, stop)
-    lo, hi = max(start - weight.size, 0), stop + weight.size
-    plain = _primitives(b, lo, hi) - _primitives(a, lo, hi)
-    if lo > 0 or start == 0:
-        near = plain
-    # T_j T_k = (T_{k+j} + T_{|k-j|}) / 2, and |k - j| may fall below the range where start is small
-    low = _primitives(b, 0, weight.size) - _primitives(a, 0, weight.size)
-    out = np.zeros(k.size, np.result_type(weight, float))
-    for j, w in enumerate(weight):
-        difference = np.abs(k - j)
-        inside = difference >= lo
-        below = np.where(inside, near[np.clip(difference - lo, 0, None)], low[np.minimum(difference, weight.size - 1)])
-        out += 0.5 * w * (plain[k + j - lo] + below)
-    return out
+    deg = weight.size - 1
+    k, lo = np.arange(start, stop), max(start - deg, 0)
+    plain = _primitives(b, lo, stop + deg) - _primitives(a, lo, stop + deg)
+    # T_j T_k = (T_{k+j} + T_{|k-j|}) / 2
+    return sum(0.5 * w * (plain[k + j - lo] + plain[np.abs(k - j) - lo]) for j, w in enumerate(weight))
 
 
 def _primitives(t: float, start: int, stop: int) -> Array:

@@ -24,6 +24,7 @@ EPS = float(np.finfo(float).eps)
 # The answer to a right-hand side of the size of the rows may not be larger than this: rounding in A alone
 # then changes it by some percent.
 LARGEST_GROWTH = 0.02 / EPS
+RANDOM = np.random.default_rng(0).uniform(-1.0, 1.0, 4999)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,11 @@ class AlmostBandedQR:
         return LinearSolution(x, solver=self.name)
 
 
+def random_side(n: int) -> np.ndarray:
+    """A right-hand side without a pattern, entries in [-1, 1], the same at every call."""
+    return RANDOM[:n] if n <= RANDOM.size else np.resize(RANDOM, n)
+
+
 class AlmostBandedFactors:
     """R by window and fill, Q by its reflections; see the kernels for the layout."""
 
@@ -176,7 +182,7 @@ class AlmostBandedFactors:
         dtype = self.work.dtype
         if b.dtype.kind == "c" and dtype.kind != "c":
             return self.solve(b.real) + 1j * self.solve(b.imag)
-        columns = np.array(np.atleast_2d(b.T), dtype=dtype, order="C")
+        columns = np.array(b.T, dtype=dtype, order="C", ndmin=2)
         for x in columns:
             kernels.rotate(self.work, self.tau, x, self.l, 0, x.size)
             kernels.back_substitute(self.work, self.fill, self.top, x, self.l, self.u, x.size)
@@ -190,9 +196,10 @@ class AlmostBandedFactors:
         """
         # dense rows of derivatives grow along the row: they are weighed by their beginning
         size = A.row_sums()
-        size[: len(self.top)] = np.abs(self.top[:, : 2 * A.band.shape[1]]).max(axis=1, initial=0.0)
-        random = np.random.default_rng(0).uniform(-1.0, 1.0, size.size)
-        growth = np.abs(self.solve(random * size)).max(initial=0.0)
+        if len(self.top):
+            size[: len(self.top)] = np.abs(self.top[:, : 2 * A.band.shape[1]]).max(axis=1)
+        size *= random_side(size.size)
+        growth = float(np.abs(self.solve(size)).max(initial=0.0))
         if growth < LARGEST_GROWTH:
             return ""
         return f"A is singular to working precision (reciprocal condition {1 / growth:.1e}, rows scaled)."
