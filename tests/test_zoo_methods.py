@@ -9,6 +9,7 @@ from spectral_nn import solve_bvp
 from tests.problems import Problem, all_problems, problem
 from tests.zoo.checks import error_of, size_of
 
+METHODS = ("mesh", "ultraspherical", "collocation")
 LINEAR = [
     p
     for p in all_problems()
@@ -28,12 +29,17 @@ BEYOND_ONE_POLYNOMIAL = {
 }
 
 
-def claims_honestly(p: Problem, method: str) -> bool:
+# Dense differentiation matrices lose digits with the order, and Newton on few points loses its way on these.
+BEYOND_DENSE = {"blasius", "falkner_skan", "order8", "mean_field_nonlinear"}
+SMOOTH = [p for p in all_problems() if p.tags & {"smooth", "nonlocal", "params"} and "large" not in p.tags]
+
+
+def claims_honestly(p: Problem, method: str, **options: int) -> bool:
     """Solve; a claim of success must be true. Returns whether it was claimed."""
     try:
-        result = solve_bvp(**p.arguments(), method=method)
+        result = solve_bvp(**p.arguments(), method=method, **options)
     except ValueError as refusal:
-        assert "resolved" in str(refusal), refusal
+        assert "resolved" in str(refusal) or "break points" in str(refusal), refusal
         return False
     if result.success:
         assert error_of(p, result) <= 1000 * p.tol * (1 + size_of(p, result))
@@ -50,6 +56,19 @@ def test_ultraspherical_solves_linear_problems(p: Problem) -> None:
 @pytest.mark.parametrize("name", sorted(BEYOND_ONE_POLYNOMIAL))
 def test_ultraspherical_is_honest_about_what_it_cannot_hold(name: str) -> None:
     claims_honestly(problem(name), "ultraspherical")
+
+
+@pytest.mark.parametrize("p", [p for p in SMOOTH if p.name not in BEYOND_DENSE], ids=lambda p: p.name)
+def test_collocation_solves_smooth_problems(p: Problem) -> None:
+    assert claims_honestly(p, "collocation")
+
+
+@pytest.mark.parametrize(
+    "p", [p for p in all_problems() if p not in SMOOTH or p.name in BEYOND_DENSE], ids=lambda p: p.name
+)
+def test_collocation_is_honest_on_256_points(p: Problem) -> None:
+    if "large" not in p.tags:
+        claims_honestly(p, "collocation", max_n=256)
 
 
 @pytest.mark.parametrize(
@@ -74,5 +93,6 @@ def test_ultraspherical_refuses_by_name(name: str, word: str) -> None:
 def test_discretizations_agree(name: str) -> None:
     p = problem(name)
     x = p.sample()
-    answers = [solve_bvp(**p.arguments(), method=method)(x) for method in ("mesh", "ultraspherical")]
-    assert np.abs(answers[0] - answers[1]).max() <= 1e-9 * (1 + np.abs(answers[0]).max())
+    answers = [solve_bvp(**p.arguments(), method=method)(x) for method in METHODS]
+    for other in answers[1:]:
+        assert np.abs(answers[0] - other).max() <= 1e-9 * (1 + np.abs(answers[0]).max())
