@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PRIMAL_FEASIBLE = 1e-8
 DUAL_FEASIBLE = 1e-8  # relative size of A'y + ... in the user's unknowns
+DUAL_USELESS = 1e-5  # beyond this the dual point is none, and a gap computed from it proves nothing
 SLACK = (
     3.0  # a recomputed gap may exceed the tolerance by rounding; beyond this factor the run counts as stalled
 )
@@ -56,7 +57,8 @@ def finish(
         nu = -_multipliers_of(problem.E, gradient)
         gradient, size = gradient + problem.E.T @ nu, size + abs(problem.E).T @ np.abs(nu)
     status = outcome.status
-    if status == LpStatus.CONVERGED and not (gap <= SLACK * tol and _feasible(problem, x)):
+    proven = gap <= SLACK * tol and _feasible(problem, x) and _relative(gradient, size) <= DUAL_USELESS
+    if status == LpStatus.CONVERGED and not proven:
         status = LpStatus.STALLED
     elif status in (LpStatus.STALLED, LpStatus.MAX_ITER) and gap <= tol and _feasible(problem, x):
         status = LpStatus.CONVERGED if _relative(gradient, size) <= DUAL_FEASIBLE else status
