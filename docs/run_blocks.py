@@ -4,13 +4,15 @@
     python docs/run_blocks.py --update docs/x.md   write what is printed into the page
 
 The blocks of a page run in order in one namespace, as a reader would type them, in a scratch directory. A block below the
-line ``<!-- illustrative -->`` is shown, not run. A ```text block straight after a ```python block is its output.
+line ``<!-- illustrative -->`` is shown, not run. A ```text block straight after a ```python block is its output; a block that
+starts with ``>>>`` holds its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import doctest
 import io
 import os
 import re
@@ -77,6 +79,9 @@ def run(page: Path) -> list[tuple[Block, str]]:
             for block in blocks(page):
                 if block.illustrative:
                     continue
+                if block.code.startswith(">>>"):
+                    _run_session(block, page, namespace)
+                    continue
                 code = compile("\n" * (block.line - 1) + block.code, str(page), "exec")
                 with contextlib.redirect_stdout(io.StringIO()) as printed:
                     exec(code, namespace)
@@ -110,6 +115,16 @@ def update(page: Path) -> bool:
     fresh = BLOCK.sub(replaced, text)
     page.write_text(fresh)
     return fresh != text
+
+
+def _run_session(block: Block, page: Path, namespace: dict) -> None:
+    """Run a block written as an interactive session, as a doctest."""
+    test = doctest.DocTestParser().get_doctest(block.code, namespace, page.name, str(page), block.line - 1)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS, verbose=False)
+    report = io.StringIO()
+    runner.run(test, out=report.write, clear_globs=False)
+    namespace.update(test.globs)
+    assert not runner.failures, report.getvalue()
 
 
 def _alike(a: str, b: str) -> bool:
