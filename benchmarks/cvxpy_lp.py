@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "cvxpy_lp.csv"
 FIGURE = ROOT / "docs" / "figures" / "cvxpy_lp.png"
 PAGE = ROOT / "docs" / "cvxpy.md"
-LIMIT = 100.0  # seconds of solver time after which a rival is stopped
+LIMIT = 60.0  # seconds of solver time after which a rival is stopped
 SLOW = 2.0  # seconds beyond which a rival is measured once
 
 
