@@ -133,7 +133,10 @@ class UltrasphericalOperator:
         return rows
 
     def right_side(self, conditions: Sequence[Condition], rhs: Any) -> Array:
-        """Values of the conditions, then interleaved C^(N) coefficients of the right-hand sides, unscaled."""
+        """Values of the conditions, then interleaved C^(N) coefficients of the right-hand sides, unscaled.
+
+        To be called before any rows are assembled: complex data here make the operator complex.
+        """
         from .ultraspherical_kernels import convert
 
         given = [rhs] if self.is_scalar else _as_list(rhs, self.size)
