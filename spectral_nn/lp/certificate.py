@@ -10,10 +10,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from . import kernels
-from .newton import Outcome
 from .program import Program, Stacked
 from .reduction import DENSE_NULL_SPACE, Reduction, sparse_lstsq
 from .result import LpResult, LpStatus
+from .state import LEAST_SIZE, Outcome
 from .systems import System
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _gap(
     kernels.values(r, P.ptr, P.p, scaled.c, P.kind, values)
     total = float(values.sum())
     value = total + scaled.smooth_part(x / length)
-    size = max(abs(value), abs(value - gap), 1e-8 * total)
+    size = max(abs(value), abs(value - gap), LEAST_SIZE * outcome.start_level)
     gap = abs(gap)
     with np.errstate(over="ignore"):
         unit = float(np.exp(log_value - math.log(length)))

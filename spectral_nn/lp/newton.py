@@ -154,6 +154,8 @@ class Newton(State):
         kernels.values(self.r, P.ptr, P.p, self.one, self.norms, self.reference)
         np.maximum(self.reference, self.floors, out=self.reference)
         self.start_size = float(np.abs(self.z).max(initial=0.0))
+        kernels.values(self.r, P.ptr, P.p, P.c, P.kind, self.values)
+        self.start_level = float(self.values.sum())
         if self.rows is not None:
             start_barrier(self)
         best, waited, status = np.inf, 0, LpStatus.MAX_ITER
@@ -174,8 +176,8 @@ class Newton(State):
                     return None
                 if gap > POOR_START:
                     self.pc = _first_exponents(P.p)
-            if gap < 0.5 * best or not np.array_equal(self.pc, P.p):
-                best, waited = min(gap, best), 0
+            if self.progress < 0.5 * best or not np.array_equal(self.pc, P.p):
+                best, waited = min(self.progress, best), 0
             else:
                 waited += 1
             if (
@@ -186,7 +188,7 @@ class Newton(State):
                 status = LpStatus.STALLED
                 break
             with np.errstate(all="ignore"):  # what overflows is found by the next gap
-                moved = self._iterate(min(gap, 1.0))
+                moved = self._iterate()
             if not moved:
                 status = LpStatus.STALLED
                 break
@@ -202,15 +204,16 @@ class Newton(State):
             status,
             self.gap,
             self.nit,
+            self.start_level,
             self.history,
         )
 
-    def _iterate(self, gap: float) -> bool:
+    def _iterate(self) -> bool:
         P, rows, system = self.program, self.rows, self.system
         if not P.solo:
             kernels.values(self.r, P.ptr, P.p, self.one, self.norms, self.floor)
             small = self.floor < SHRUNK * self.reference
-            self.floor = np.where(small, SMOOTHING * gap * self.reference, 0.0)
+            self.floor = np.where(small, SMOOTHING * self.progress * self.reference, 0.0)
         if P.solo and self.pc[0] != P.p[0]:
             q = self.pc[0] / (self.pc[0] - 1)
             size = kernels.norm(self.y, 0, len(self.y), q)

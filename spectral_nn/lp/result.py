@@ -57,8 +57,9 @@ class LpResult:
     nit : int
         Newton iterations; the least-squares start is not counted.
     gap : float
-        Certified relative duality gap: ``fun - dual_fun`` over ``max(|fun|, |dual_fun|)``. Up to the rounding of
-        ``kkt["stationarity"]`` no point that meets the constraints has an objective below ``fun * (1 - gap)``.
+        Certified relative duality gap: ``fun - dual_fun`` over ``max(|fun|, |dual_fun|)`` (over a millionth of the
+        terms at the start, where fun tends to 0). Up to the rounding of ``kkt["stationarity"]`` no point that meets
+        the constraints has an objective below ``fun * (1 - gap)``.
     dual_fun : float
         The dual objective, a lower bound of the optimum.
     dual : list of ndarray (m_t,)

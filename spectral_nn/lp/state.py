@@ -19,6 +19,7 @@ RUNAWAY = (
     1e9  # times the size of data and start: out there constraints contradict, or the problem is unbounded
 )
 ROUNDING = 2.0**-52
+LEAST_SIZE = 1e-6  # of the terms at the start: what an objective that tends to 0 is measured by
 FEASIBLE = 1e-10  # violation of inequalities, relative to 1 + |h|, that counts as rounding
 STATIONARY = 1e-9  # relative size of A'y + ... at which a dual point counts as feasible
 
@@ -35,6 +36,7 @@ class Outcome:
     status: LpStatus
     gap: float
     nit: int
+    start_level: float
     history: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -55,7 +57,8 @@ class State:
         self.values = np.empty(len(program.p))
         self.one, self.norms = np.ones(len(program.p)), np.zeros(len(program.p), np.int64)
         self.theta, self.fun, self.level, self.gap = 1.0, np.inf, 0.0, np.inf
-        self.start_size = 0.0
+        self.start_size = self.start_level = 0.0  # of z, and of the terms, where the run began
+        self.progress = 1.0  # the gap relative to the terms at the start
 
     def objective(self, z: np.ndarray) -> float:
         """The objective at z, in the program's units."""
@@ -87,8 +90,9 @@ class State:
         kernels.values(self.r, P.ptr, P.p, P.c, P.kind, self.values)
         self.level = parts = float(self.values.sum())
         self.fun = fun = parts + P.smooth_part(self.z) + P.constant
-        size = max(abs(fun), abs(fun - gap), 1e-8 * parts)
+        size = max(abs(fun), abs(fun - gap), LEAST_SIZE * self.start_level)
         self.gap = abs(gap) / size if size > 0 else 0.0
+        self.progress = min(abs(gap) / max(self.start_level, size), 1.0) if size > 0 else 0.0
         return self.gap
 
     def certified(self) -> bool:
