@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from .bvp import BVP
 from .conditions import as_list, call_with_params
@@ -276,6 +275,8 @@ def _branch(name, values, results, size, success, message, advance) -> Branch:
 
 def _fold(i: int, v: np.ndarray, results: list[BVPResult], advance: Callable) -> float:
     """The extreme value of the parameter near point i: it is stationary there, so half the digits of the place suffice."""
+    from scipy.optimize import minimize_scalar  # slow to import
+
     sign = np.sign(v[i] - v[i - 1])
     back, ahead = (np.hypot(_distance(results[i], results[n]), v[i] - v[n]) for n in (i - 1, i + 1))
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from .checks import check_breakpoints, check_domain, check_params, n_positional, rhs_values, unknown_names
 from .conditions import (
@@ -276,6 +275,10 @@ def _free_constants(incidence: np.ndarray) -> int:
 
     (Jacobi's bound, sharp for generic coefficients: u'' + v' = 0, v − u² = 0 has two constants, not three.)
     """
+    if incidence.shape == (1, 1):
+        return int(incidence[0, 0])
+    from scipy.optimize import linear_sum_assignment  # a tenth of a second to import, needed for systems only
+
     cost = np.where(incidence < 0, -1e6, incidence)
     rows, cols = linear_sum_assignment(cost, maximize=True)
     total = cost[rows, cols].sum()
