@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,7 @@ BEYOND_DENSE = {"blasius", "falkner_skan", "order8", "mean_field_nonlinear"}
 SMOOTH = [p for p in all_problems() if p.tags & {"smooth", "nonlocal", "params"} and "large" not in p.tags]
 
 
-def claims_honestly(p: Problem, method: str, **options: int) -> bool:
+def claims_honestly(p: Problem, method: str, **options: Any) -> bool:
     """Solve; a claim of success must be true. Returns whether it was claimed."""
     try:
         result = solve_bvp(**p.arguments(), method=method, **options)
