@@ -1,5 +1,8 @@
 """Eigenvalues against closed forms, special functions, transcendental equations and another method."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -9,8 +12,8 @@ from numpy.polynomial import chebyshev as C
 from scipy.optimize import brentq
 from scipy.special import mathieu_a, mathieu_b
 
-from spectral_nn.bvp.eig_result import EigStatus
 from spectral_nn.bvp import BVP
+from spectral_nn.bvp.eig_result import EigStatus
 
 
 def relative(result, exact):
@@ -265,3 +268,18 @@ def test_plots():
     assert len(result.plot().lines) == 3
     problem, B = orr_sommerfeld(1000.0, 1.0)
     assert len(problem.eigs(2, which="LR", B=B).plot(marker="x").lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "accuracy"),
+    [("eig_orr_sommerfeld", 5e-6), ("eig_mathieu", 1e-11), ("eig_square_well", 1e-11), ("from_scipy", 1e-9)],
+)
+def test_examples_give_what_their_headers_promise(name, accuracy, tmp_path):
+    pytest.importorskip("matplotlib").use("Agg")
+    path = Path(__file__).parents[1] / "examples" / f"{name}.py"
+    figure = tmp_path / "figure.png"
+    found, expected = runpy.run_path(str(path))["main"](save=str(figure))
+    assert abs(found - expected) <= accuracy * (1 + abs(expected))
+    assert figure.stat().st_size > 5000
+    for field in ("Equation", "Reference", "Run", "Expected", f"python examples/{name}.py --save"):
+        assert field in path.read_text().split('"""')[1]

@@ -1,5 +1,8 @@
 """Chebfuns out of results, and into problems; ChebPy's own calculus is the independent check."""
 
+import runpy
+from pathlib import Path
+
 import chebpy
 import numpy as np
 import pytest
@@ -140,3 +143,13 @@ def test_break_points_are_merged():
 def test_misuse_names_the_argument(call, words):
     with pytest.raises((ValueError, TypeError), match=words):
         call()
+
+
+def test_the_example_gives_what_its_header_promises(tmp_path):
+    pytest.importorskip("matplotlib").use("Agg")
+    path = Path(__file__).parents[3] / "examples" / "chebpy_roundtrip.py"
+    if not path.exists():
+        pytest.skip("the examples are in the repository, not in the distribution")
+    figure = tmp_path / "figure.png"
+    found, expected = runpy.run_path(str(path))["main"](save=str(figure))
+    assert abs(found - expected) < 1e-11 and figure.stat().st_size > 5000
