@@ -29,6 +29,7 @@ def _load(path: Path) -> ModuleType:
 
 run_blocks = _load(ROOT / "docs" / "run_blocks.py")
 make_api = _load(ROOT / "docs" / "make_api.py")
+make_examples = _load(ROOT / "docs" / "make_examples.py")
 
 
 def _modules(package: str) -> list[str]:
@@ -72,8 +73,9 @@ def test_every_public_callable_shows_an_example() -> None:
     assert not bare, f"no example in the docstrings of {', '.join(bare)}"
 
 
-def test_api_page_is_current() -> None:
-    assert (ROOT / "docs" / "api.md").read_text() == make_api.render(), "run python docs/make_api.py"
+@pytest.mark.parametrize("maker", [make_api, make_examples], ids=lambda m: m.__name__)
+def test_generated_page_is_current(maker: ModuleType) -> None:
+    assert maker.PAGE.read_text() == maker.render(), f"run python docs/{maker.__name__}.py"
 
 
 def test_links_lead_somewhere() -> None:
