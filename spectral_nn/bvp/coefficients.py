@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..chebyshev.grid import points, quadrature_weights
+from ..chebyshev.grid import points
 from ..chebyshev.series import ChebSeries
 from .conditions import Surroundings
 from .problem import Problem
@@ -112,21 +112,25 @@ def _side(problem: Problem, rhs: Any, i: int) -> Any:
 def _conditions(problem: Problem) -> list[Condition]:
     a, b = problem.domain
     x = points(NODES, 1, problem.domain)
-    w = quadrature_weights(NODES, 1, problem.domain)
-    around = Surroundings(x, w, lambda j, k: np.zeros_like(x), lambda j, k, x0: 0.0, [])
+
+    def traced(at: np.ndarray) -> list[Any]:
+        around = Surroundings(at, np.ones_like(at), lambda j, k: np.zeros_like(at), lambda j, k, x0: 0.0, [])
+        return problem.conditions(around)
+
     out = []
-    for c in problem.conditions(around):
+    single = len(problem.names) == 1
+    for i, c in enumerate(traced(x)):
         terms = [(x0, k, coef, j) for x0, j, k, coef in c.points]
         integrals = []
-        for j, k, weights in c.integrals:
-            weight = weights / w
-            if k != 0 or np.ptp(weight) > 1e-12 * np.abs(weight).max():
+        for n, (j, k, weights) in enumerate(c.integrals):
+            if k != 0:
                 raise ValueError(
-                    f"{c.label}: method 'ultraspherical' takes plain integrals u.sum() in conditions; expected "
-                    "method='mesh' for weighted ones"
+                    f"{c.label}: method 'ultraspherical' takes integrals of the unknowns in conditions; expected "
+                    "method='mesh' for integrals of derivatives"
                 )
-            integrals.append((a, b, weight[0], j))
-        single = len(problem.names) == 1
+            plain = np.ptp(weights) == 0.0
+            weight = weights[0] if plain else lambda at, i=i, n=n: traced(at)[i].integrals[n][2]
+            integrals.append((a, b, weight, j))
         out.append(
             Condition(
                 [t[:3] if single else t for t in terms], -c.value, [t[:3] if single else t for t in integrals]
@@ -159,7 +163,11 @@ def _condition_residual(conditions: list[Condition], series: tuple[ChebSeries, .
     worst = 0.0
     for c in conditions:
         parts = [t[2] * series[t[3] if len(t) > 3 else 0](t[0], t[1]) for t in c.terms]
-        parts += [t[2] * series[t[3] if len(t) > 3 else 0].sum() for t in c.integrals]
+        for t in c.integrals:
+            u = series[t[3] if len(t) > 3 else 0]
+            parts.append(
+                (u * ChebSeries.from_function(t[2], u.domain)).sum() if callable(t[2]) else t[2] * u.sum()
+            )
         worst = max(worst, abs(sum(parts) - c.value) / (1.0 + sum(abs(p) for p in parts)))
     return float(worst)
 

@@ -15,6 +15,7 @@ from .system import Evaluation, distant_rows
 MAX_SPLIT = 4
 UNRESOLVED = 1e-2
 """Above this worst residual only the worst elements are refined."""
+AT_LEAST = 0.4
 POLLUTED = 1e-4
 """Elements this far below the worst one are left alone for now: an unresolved layer spoils its neighbourhood too."""
 
@@ -94,7 +95,11 @@ def refine(state: State, relative: np.ndarray, tol: float) -> Mesh:
     """Split the elements that are not resolved, into as many parts as their residual asks for."""
     mesh = state.mesh
     worst = relative.max()
-    marked = relative > max(tol, (POLLUTED if worst < UNRESOLVED else 0.1) * min(worst, 1.0))
+    threshold = POLLUTED * min(worst, 1.0)
+    if worst > UNRESOLVED:  # only the worst elements, but enough of them that oscillations are resolved in a few levels
+        threshold = min(0.1 * min(worst, 1.0), float(np.quantile(relative, 1.0 - AT_LEAST)))
+    marked = relative > max(tol, threshold)
+    marked[np.argmax(relative)] = True
     wanted = np.ones(mesh.E, dtype=int)
     with np.errstate(divide="ignore"):
         needed = np.ceil((np.minimum(relative[marked], 1e3) / (0.3 * tol)) ** (1.0 / mesh.p))
