@@ -235,7 +235,7 @@ LAPLACE = BVP(lambda x, u: u.diff(2), (0, 1), lbc=0, rbc=0)
     ("call", "words"),
     [
         (lambda: LAPLACE.eigs(0), "k: expected a positive integer"),
-        (lambda: LAPLACE.eigs(2.5), "k: expected a positive integer"),
+        (lambda: LAPLACE.eigs(k=2.5), "k: expected a positive integer"),  # type: ignore[arg-type]
         (lambda: LAPLACE.eigs(which="biggest"), "which: expected one of"),
         (lambda: LAPLACE.eigs(sigma="LR"), "sigma: expected a number"),
         (lambda: LAPLACE.eigs(sigma=np.nan), "sigma: expected a finite number"),

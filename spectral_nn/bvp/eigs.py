@@ -175,16 +175,16 @@ class _Search:
         if len(wanted) < self.k:  # take what has not settled, but does not wander about
             calm = self.known[self.wander <= CALM * np.abs(self.known)]
             wanted = list(calm[np.argsort(self.rank(calm))[: self.k]]) or wanted or [1.0]
+        size = float(np.mean(np.abs(wanted)))
+        shift: Any
         if self.sigma is not None:
             shift = self.sigma
         else:
-            shift = (
-                complex(np.mean(wanted)) if np.ptp(np.abs(wanted)) < np.mean(np.abs(wanted)) else wanted[0]
-            )
+            shift = complex(np.mean(wanted)) if np.ptp(np.abs(wanted)) < size else wanted[0]
         if self.pencil.dtype is float and not np.iscomplexobj(np.asarray(self.sigma)):
             shift = complex(shift).real
         distances = np.sort(np.abs(self.known - shift))
-        apart = distances[distances > 1e-3 * max(abs(shift), np.mean(np.abs(wanted)))]
+        apart = distances[distances > 1e-3 * max(abs(shift), size)]
         step = 0.1 * (apart[0] if apart.size else max(abs(shift), 1.0))
         while _distance(self.known, shift) < 0.5 * step:
             shift = shift + step
@@ -193,8 +193,7 @@ class _Search:
     def result(self) -> EigResult:
         """The chosen pairs, polished, scaled and certified."""
         assert self.level is not None
-        pairs = _real_pairs(self.chosen, self.pencil)
-        pairs = _orthogonal_clusters(pairs, self.level)
+        pairs = _orthogonal_clusters(_real_pairs(self.chosen, self.pencil), self.level)
         values = np.array([v for v, _, _ in pairs])
         errors = np.array([c for _, c, _ in pairs])
         states = [s for _, _, s in pairs]

@@ -50,7 +50,7 @@ class Pencil:
             raise TypeError(f"B: expected an operator B(x, u, …), got {type(B).__name__}")
         if any(np.any(r) for r in rhs_values(problem.rhs, np.array(problem.domain), len(problem.names))):
             raise ValueError("rhs: an eigenvalue problem op(u) = λ B(u) has none; expected 0")
-        self.weights = [1.0, 1.0]
+        self.weights: list[Any] = [1.0, 1.0]
         self.names = problem.names
         self.problem = Problem(
             self._weighted(problem, B.op if isinstance(B, Problem) else B), problem.domain, problem._lbc,
@@ -229,7 +229,7 @@ class Discrete:
         M, inverse = self.M, self._inverse(shift)
         dtype = np.result_type(M.dtype, np.asarray(shift).dtype)
         operator = LinearOperator(M.shape, matvec=lambda v: inverse(M @ v.ravel()), dtype=dtype)
-        start = np.random.default_rng(0).standard_normal(self.size).astype(dtype)
+        start = np.asarray(np.random.default_rng(0).standard_normal(self.size), dtype)
         return eigs(
             operator, k=count, which="LM", v0=operator @ start, ncv=min(self.size - 1, max(3 * count, 40))
         )

@@ -88,8 +88,10 @@ class FirstOrderProblem:
         discover: bool = False,
     ) -> Linearization:
         """y' − f and its partial derivatives at nodes x, around ``fields(j, k)``."""
-        y = np.array([np.broadcast_to(fields(j, 0), x.shape) for j in range(self.n)], dtype=self.dtype)
-        p = np.asarray(params, dtype=self.dtype)
+        y: np.ndarray = np.array(
+            [np.broadcast_to(fields(j, 0), x.shape) for j in range(self.n)], dtype=self.dtype
+        )
+        p: np.ndarray = np.asarray(params, dtype=self.dtype)
         f = self.f(x, y, p)
         residual = [fields(j, 1) - f[j] for j in range(self.n)]
         if rhs is not None:
@@ -108,14 +110,15 @@ class FirstOrderProblem:
     def conditions(self, around: Surroundings, discover: bool = False) -> list[Condition]:
         """The residuals of bc with their derivatives."""
         a, b = self.domain
-        ya, yb = (np.array([around.at(j, 0, e) for j in range(self.n)], dtype=self.dtype) for e in (a, b))
-        p = np.asarray(around.params, dtype=self.dtype)
+        ends = [[around.at(j, 0, e) for j in range(self.n)] for e in (a, b)]
+        ya, yb = (self.check(y, (self.n,), "y") for y in ends)
+        p: np.ndarray = np.asarray(around.params, dtype=self.dtype)
         values = self.bc(ya, yb, p)
         d_ya, d_yb, d_p = self.bc_jacobians(ya, yb, p)
         out = []
         for i, value in enumerate(values):
-            points = [(a, j, 0, d_ya[i, j]) for j in np.flatnonzero(d_ya[i])]
-            points += [(b, j, 0, d_yb[i, j]) for j in np.flatnonzero(d_yb[i])]
+            points = [(a, int(j), 0, d_ya[i, j]) for j in np.flatnonzero(d_ya[i])]
+            points += [(b, int(j), 0, d_yb[i, j]) for j in np.flatnonzero(d_yb[i])]
             scale = 1.0 + float(np.abs(d_ya[i] * ya).sum() + np.abs(d_yb[i] * yb).sum())
             if self.k:
                 scale += float(np.abs(d_p[i] * p).sum())
@@ -128,7 +131,7 @@ class FirstOrderProblem:
         n, m, k = self.n, x.size, self.k
         if self._fun_jac is not None:
             given = self._fun_jac(x, y, p) if k else self._fun_jac(x, y)
-            parts = given if k else (given,)
+            parts: Sequence[Any] = given if k else (given,)
             if k and (not isinstance(given, tuple | list) or len(given) != 2):
                 raise ValueError("fun_jac: expected (df_dy, df_dp) for a problem with parameters")
             df_dy = self.check(parts[0], (n, n, m), "fun_jac")
@@ -149,7 +152,7 @@ class FirstOrderProblem:
             parts = [self.check(g, (n + k, w), "bc_jac") for g, w in zip(given, (n, n, k), strict=False)]
             return tuple(parts) if k else (*parts, np.zeros((n, 0), self.dtype))
         variables = np.concatenate([ya, yb, p])
-        jacobian = np.empty((n + k, variables.size), self.dtype)
+        jacobian: np.ndarray = np.empty((n + k, variables.size), self.dtype)
         for j, h in enumerate(_steps(variables)):
             moved = [variables.copy(), variables.copy()]
             moved[0][j] += h
@@ -161,7 +164,7 @@ class FirstOrderProblem:
     def _differences_in_y(self, x: np.ndarray, y: np.ndarray, p: np.ndarray) -> np.ndarray:
         """Central differences; the perturbed states are further nodes of the same few calls."""
         n, m = self.n, x.size
-        out = np.empty((n, n, m), self.dtype)
+        out: np.ndarray = np.empty((n, n, m), self.dtype)
         largest = np.abs(y).max(axis=1, keepdims=True, initial=0.0)
         largest[largest == 0] = 1.0
         h = STEP * np.maximum(np.abs(y), FLOOR * largest)
@@ -179,7 +182,7 @@ class FirstOrderProblem:
         return out
 
     def _differences_in_p(self, x: np.ndarray, y: np.ndarray, p: np.ndarray) -> np.ndarray:
-        out = np.empty((self.n, self.k, x.size), self.dtype)
+        out: np.ndarray = np.empty((self.n, self.k, x.size), self.dtype)
         for q, h in enumerate(_steps(p)):
             moved = [p.copy(), p.copy()]
             moved[0][q] += h

@@ -134,17 +134,18 @@ def solve_bvp(
     (0, 0.14053921)
     """
     start = time.perf_counter()
-    x, y, p, S, dtype = _check(x, y, p, S, verbose)
+    mesh, guess, known, singular, dtype = _check(x, y, p, S, verbose)
     if tol < 100 * EPS:
         warn(f"`tol` is too low, setting to {100 * EPS:.2e}", stacklevel=2)
         tol = 100 * EPS
     bc_tol = tol if bc_tol is None else bc_tol
-    problem = FirstOrderProblem(fun, bc, (x[0], x[-1]), y.shape[0], p, S, fun_jac, bc_jac, dtype)
-    problem.check(fun(x, y, p) if p.size else fun(x, y), y.shape, "fun")
-    problem.bc(y[:, 0], y[:, -1], p)
+    ends = float(mesh[0]), float(mesh[-1])
+    problem = FirstOrderProblem(fun, bc, ends, guess.shape[0], known, singular, fun_jac, bc_jac, dtype)
+    problem.check(fun(mesh, guess, known) if known.size else fun(mesh, guess), guess.shape, "fun")
+    problem.bc(guess[:, 0], guess[:, -1], known)
 
-    found = _solve(problem, x, y, p, tol, bc_tol, max_nodes, verbose, start)
-    result = _result(problem, found, x, tol, bc_tol, max_nodes)
+    found = _solve(problem, mesh, guess, known, tol, bc_tol, max_nodes, verbose, start)
+    result = _result(problem, found, mesh, tol, bc_tol, max_nodes)
     if verbose:
         print(_report(problem, result))
     return result
