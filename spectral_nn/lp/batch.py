@@ -8,19 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import checks
-from .newton import (
-    ACCURACY,
-    FIRST_LARGE,
-    FIRST_SMALL,
-    GOOD_STEP,
-    GROW,
-    GROW_DUAL,
-    SLOPE_FLOOR,
-    SMALLEST_WEIGHT,
-    WEAK_PIVOT,
-    WEAK_PIVOT_EXTREME,
-)
 from .problem import LpProblem, LpTerm
+from .quick import settings
 from .result import LpBatchResult, LpStatus
 
 
@@ -89,11 +78,7 @@ def minimize_lp_batch(
         x[:] = checks.stack_of_vectors(x0, n, "x0", "one entry per unknown")
     y, gap = np.empty((size, m)), np.empty(size)
     nit, status = np.empty(size, np.int64), np.empty(size, np.int64)
-    extreme = p < 1.4 or p > 10
-    first, grow = (FIRST_LARGE, GROW) if p > 2 else (FIRST_SMALL, GROW_DUAL)
-    weak = WEAK_PIVOT_EXTREME if extreme else WEAK_PIVOT
-    settings = (weak, first, grow, SLOPE_FLOOR, SMALLEST_WEIGHT, ACCURACY, GOOD_STEP)
-    batch_kernels.solve_batch(A, b, p, x0 is not None, x, y, tol, max_iter, settings, gap, nit, status)
+    batch_kernels.solve_batch(A, b, p, x0 is not None, x, y, tol, max_iter, settings(p), gap, nit, status)
     for k in np.flatnonzero(status != LpStatus.CONVERGED):
         single = LpProblem(LpTerm(A[k if A.shape[0] > 1 else 0], b[k], p)).solve(tol=tol, max_iter=max_iter)
         x[k], y[k], gap[k], nit[k], status[k] = (

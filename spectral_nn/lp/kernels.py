@@ -215,7 +215,7 @@ def linearize(r, y, ptr, pc, unit_r, unit_y, size_y, lead, slope_floor, smallest
                     v = power(a, p - 2.0)
                     y_hat = v * r_hat
                 di = (p - 1.0) * v
-                if not led_by_y:
+                if lead[g] == 1.0:
                     di = min(di, 1.0 / secant(r_hat, y[i] / sy, p, q, 1.0 / di))
                 di = max(di, (p - 1.0) * least)
             else:

@@ -16,6 +16,7 @@ from .diagnosis import FEASIBILITY_TOL, diagnose, impossible, unbounded, unbound
 from .newton import Newton
 from .problem import Kind, LpProblem, LpTerm
 from .program import Stacked, stack
+from .quick import solve_quickly
 from .reduction import Reduction, compose, eliminate, eliminate_sparse, orthonormalize
 from .result import LpResult, LpStatus
 from .state import Outcome
@@ -116,6 +117,10 @@ def solve_problem(
     max_iter = checks.count(max_iter, "max_iter")
     solver = _resolve(linear_solver)
     x0, dual0 = _warm_start(problem, x0, dual0)
+    if solver is None and x0 is None and dual0 is None and start is None and callback is None and not verbose:
+        quick = solve_quickly(problem, tol, max_iter, began)
+        if quick is not None:
+            return quick
     stacked = stack(problem)
     reduction = _without_equalities(stacked)
     if reduction.contradiction is not None:

@@ -47,7 +47,7 @@ POOR_START = 0.3  # gap after the first step of a warm start above which the hom
 # gentle, they keep the start in sight of the constraints where A is ill-conditioned.
 FAINT, GENTLE = 1e-9, 1e-3
 LONGEST = 1e4  # step of a line search where a linear term may lead to infinity
-STALL, STALL_BARRIER = 6, 30  # iterations in which the gap did not halve
+STALL, STALL_MIXED = 6, 30  # iterations in which the gap did not halve
 
 
 class Newton(State):
@@ -181,7 +181,7 @@ class Newton(State):
             else:
                 waited += 1
             if (
-                waited > (STALL if self.rows is None else STALL_BARRIER)
+                waited > (STALL if P.solo and self.rows is None else STALL_MIXED)
                 or not np.isfinite(gap)
                 or self.runs_away()
             ):

@@ -1,0 +1,109 @@
+"""One small norm without constraints: the iteration of the batches, compiled whole, for one problem.
+
+A small problem spends its time between kernels, not in them. Where the compiled iteration does not converge the caller
+goes the usual road, which knows more remedies.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+
+from . import kernels
+from .newton import (
+    ACCURACY,
+    FIRST_LARGE,
+    FIRST_SMALL,
+    GOOD_STEP,
+    GROW,
+    GROW_DUAL,
+    SLOPE_FLOOR,
+    SMALLEST_WEIGHT,
+    WEAK_PIVOT,
+    WEAK_PIVOT_EXTREME,
+)
+from .result import LpResult, LpStatus
+
+if TYPE_CHECKING:
+    from .problem import LpProblem
+
+LARGEST = 40_000  # entries of A up to which the compiled whole is faster than BLAS called from Python
+
+
+def settings(p: float) -> tuple[float, float, float, float, float, float, float]:
+    """The constants of the compiled iteration at exponent p."""
+    first, grow = (FIRST_LARGE, GROW) if p > 2 else (FIRST_SMALL, GROW_DUAL)
+    weak = WEAK_PIVOT_EXTREME if p < 1.4 or p > 10 else WEAK_PIVOT
+    return weak, first, grow, SLOPE_FLOOR, SMALLEST_WEIGHT, ACCURACY, GOOD_STEP
+
+
+def solve_quickly(problem: LpProblem, tol: float, max_iter: int, began: float) -> LpResult | None:
+    """The certified result, or None where the problem is of another kind or the iteration did not end well."""
+    if not _applies(problem):
+        return None
+    from . import batch_kernels
+
+    term = problem.terms[0]
+    w = term.row_weights
+    A, b = (term.A, term.b) if w is None else (w[:, None] * term.A, w * term.b)
+    m, n = A.shape
+    x, y = np.zeros(n), np.empty(m)
+    power = term.kind == "power"
+    # the iteration measures the norm itself, whose relative gap is about p times smaller than that of the power
+    inside = -math.expm1(math.log1p(-min(tol, 0.5)) / term.p) if power else tol
+    A = np.ascontiguousarray(A)
+    _, nit, status = batch_kernels._solve(A, b, term.p, False, x, y, inside, max_iter, settings(term.p))
+    if status != LpStatus.CONVERGED or not y.any():
+        return None
+    r = A @ x - b
+    norm = kernels.norm(r, 0, m, term.p)
+    share = max(norm - float(r @ y), 0.0) / norm
+    stationarity = float(np.abs(A.T @ y).max() / max((np.abs(A).T @ np.abs(y)).max(), 1e-300))
+    if not share <= inside or stationarity > 1e-9:
+        return None
+    fun, unit, gap = term.weight * norm, term.weight, share
+    if power:
+        with np.errstate(over="ignore"):
+            fun = float(term.weight * np.float64(norm) ** term.p)
+            unit = float(term.weight * term.p * np.float64(norm * (1 - share)) ** (term.p - 1))
+        gap = -math.expm1(term.p * math.log1p(-share))
+        if not math.isfinite(fun * unit):
+            return None
+    none = np.zeros(0)
+    return LpResult(
+        x=x,
+        fun=fun,
+        success=True,
+        status=LpStatus.CONVERGED,
+        message=LpStatus.CONVERGED.sentence,
+        nit=int(nit),
+        gap=gap,
+        dual_fun=fun * (1 - gap),
+        dual=[unit * y if w is None else unit * w * y],
+        eq_dual=none,
+        ineq_dual=none,
+        lb_dual=none,
+        ub_dual=none,
+        kkt={"stationarity": stationarity, "equality": 0.0, "inequality": 0.0, "complementarity": 0.0},
+        factorizations=int(nit) + 1,
+        time=time.perf_counter() - began,
+        linear_solver={"solver": "cholesky", "solves": int(nit) + 1, "refinements": 0, "fell_back": 0},
+        history=[{"nit": int(nit), "fun": fun, "gap": gap, "step": 1.0}],
+        dual_x=x,
+    )
+
+
+def _applies(problem: LpProblem) -> bool:
+    if len(problem.terms) != 1 or problem.ridge:
+        return False
+    others = (problem.Q, problem.q, problem.E, problem.G, problem.lb, problem.ub)
+    if any(other is not None for other in others):
+        return False
+    term = problem.terms[0]
+    if term.groups is not None or not term.weight > 0 or sp.issparse(term.A):
+        return False
+    return 0 < term.A.size <= LARGEST and term.A.shape[0] >= term.A.shape[1]
