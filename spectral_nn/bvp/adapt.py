@@ -41,6 +41,8 @@ AT_ROUNDING = 1e-13
 SINGULAR = 1e13
 LOOSE_UNTIL = 1e-2
 """Residual below which Newton's method is run to its end before a mesh is judged."""
+DENSE_MAX_N = 2048
+"""Points in all where distant points are coupled and systems are dense."""
 AMPLE = 300.0
 """Where the estimated error is more than this many tol, the residual is pushed further down than tol."""
 BEST = 5e-15
@@ -137,7 +139,7 @@ def _rescue(loop: AdaptiveLoop, guess: Any, status: Status) -> Status:
     failed, problem = loop.outcome, loop.problem
     mesh = first_mesh(problem, guess, RESCUE_ELEMENTS)
     state = initial_state(problem, guess, mesh)
-    for boldest in (SMALLEST_DAMPING, BOLD):
+    for boldest in (BOLD, SMALLEST_DAMPING):
         if loop.iterations >= loop.max_iter:
             break
         again = loop.run(state, boldest=boldest)
@@ -193,6 +195,8 @@ class AdaptiveLoop:
         self.max_iter, self.max_n, self.damping, self.callback = max_iter, max_n, damping, callback
         self.iterations = 0
         self.scan = not problem.structure.nonlocal_terms
+        if problem.structure.nonlocal_terms:
+            self.max_n = min(max_n, DENSE_MAX_N)
         self.records: list = []
         self.forget()
 
@@ -262,7 +266,7 @@ class AdaptiveLoop:
                     return Status.SOLVED
                 return Status.ROUNDING if mesh is None else Status.NOT_RESOLVED
             state = self._move(state, mesh)
-        return Status.SOLVED if self.worst[-1] <= self.tol else Status.NOT_RESOLVED
+        return Status.SOLVED if self.worst and self.worst[-1] <= self.tol else Status.NOT_RESOLVED
 
     def _move(self, state: State, mesh: Mesh) -> State:
         """A linear problem starts from nothing on the next mesh, a nonlinear one from what it has."""

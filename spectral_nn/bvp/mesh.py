@@ -48,16 +48,16 @@ def reference(p: int, K: int) -> Reference:
     between = np.concatenate([first, second])
     return Reference(
         nodes,
-        _integrals(nodes, p, K),
-        _integrals(np.array([1.0]), p, K)[:, 0],
+        integrals(nodes, p, K),
+        integrals(np.array([1.0]), p, K)[:, 0],
         quadrature_weights(p, 1),
         values_to_coefficients(np.eye(p), 1, 0),
         between,
-        _integrals(between, p, K),
+        integrals(between, p, K),
     )
 
 
-def _integrals(x: np.ndarray, p: int, K: int) -> np.ndarray:
+def integrals(x: np.ndarray, p: int, K: int) -> np.ndarray:
     """(K + 1, x.size, p): interpolation, and integration from −1 up to K times, to the points x of [−1, 1]."""
     return np.ascontiguousarray([interpolation(x, p, 1)] + [integration(p, 1, r, x) for r in range(1, K + 1)])
 
@@ -161,22 +161,6 @@ class State:
         out = np.empty((int(mesh.slot[-1]), mesh.E, xi.size), dtype=self.W.dtype)
         mesh_kernels.fields(self.Z, self.W, mesh.half, mesh.orders, mesh.zoff, mesh.slot, V, xi + 1.0, out)
         return out.reshape(out.shape[0], -1)
-
-    def fields_at(self, x: np.ndarray, element: np.ndarray) -> np.ndarray:
-        """Values (Σ(d_j + 1), n) of all derivatives at any points (n,) in the given elements."""
-        from . import mesh_kernels
-
-        mesh = self.mesh
-        coefs = np.ascontiguousarray(self.W @ mesh.ref.to_coefficients.T)
-        out = np.empty((int(mesh.slot[-1]), x.size), dtype=self.W.dtype)
-        highest = np.empty((mesh.m, x.size), dtype=self.W.dtype)
-        mesh_kernels.highest_at(coefs, mesh.t, element, x, highest)
-        states = np.empty((x.size, mesh.D), dtype=self.W.dtype)
-        mesh_kernels.states_at(coefs, self.Z, mesh.t, mesh.orders, mesh.zoff, element, x, states)
-        for j, d in enumerate(mesh.orders):
-            out[mesh.slot[j] : mesh.slot[j] + d] = states[:, mesh.zoff[j] : mesh.zoff[j] + d].T
-            out[mesh.slot[j] + d] = highest[j]
-        return out
 
     def at(self, j: int, k: int, x0: float) -> Any:
         """u_j^(k)(x0)."""
