@@ -78,7 +78,8 @@ def minimize_lp_batch(
         x[:] = checks.stack_of_vectors(x0, n, "x0", "one entry per unknown")
     y, gap = np.empty((size, m)), np.empty(size)
     nit, status = np.empty(size, np.int64), np.empty(size, np.int64)
-    batch_kernels.solve_batch(A, b, p, x0 is not None, x, y, tol, max_iter, settings(p), gap, nit, status)
+    warm = batch_kernels.COLD if x0 is None else batch_kernels.WITH_X
+    batch_kernels.solve_batch(A, b, p, warm, x, y, tol, max_iter, settings(p), gap, nit, status)
     for k in np.flatnonzero(status != LpStatus.CONVERGED):
         single = LpProblem(LpTerm(A[k if A.shape[0] > 1 else 0], b[k], p)).solve(tol=tol, max_iter=max_iter)
         x[k], y[k], gap[k], nit[k], status[k] = (

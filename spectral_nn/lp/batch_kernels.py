@@ -10,22 +10,29 @@ import math
 import numpy as np
 
 from .._numba import njit, prange
-from .kernels import conjugate, line_search, linearize, norm
+from .kernels import conjugate, line_search, linearize, norm, power
 
 CONVERGED, MAX_ITER, STALLED, SINGULAR = 0, 1, 2, -1
+COLD, WITH_X, WITH_BOTH = 0, 1, 2
+POOR_START = 0.3  # as in newton.py
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
 def solve_batch(A, b, p, warm, x, y, tol, max_iter, settings, gap, nit, status):
     """minimize ||A[k] x[k] - b[k]||_p for every k; A (B or 1, m, n). x, y, gap, nit and status are filled."""
+    trace = np.empty((0, 3))
     for k in prange(b.shape[0]):
         j = min(np.int64(k), A.shape[0] - 1)
-        gap[k], nit[k], status[k] = _solve(A[j], b[k], p, warm, x[k], y[k], tol, max_iter, settings)
+        gap[k], nit[k], status[k] = solve_one(A[j], b[k], p, warm, x[k], y[k], tol, max_iter, settings, trace)
 
 
 @njit(cache=True, error_model="numpy")
-def _solve(A, b, p, warm, x, y, tol, max_iter, settings):
-    """One problem. `settings`: see batch.py. SINGULAR hands it over to the road with orthonormalization."""
+def solve_one(A, b, p, warm, x, y, tol, max_iter, settings, trace):
+    """One problem. `settings`: see quick.py. SINGULAR hands it over to the road with orthonormalization.
+
+    `warm` is COLD, WITH_X or WITH_BOTH: what of x and y is a start. `trace` (any number of rows, 3) gets norm, gap and
+    step of every iteration it has a row for.
+    """
     m, n = A.shape
     weak, first, grow, slope_floor, smallest, accuracy, good_step = settings
     ptr = np.array([0, m], dtype=np.int64)
@@ -40,14 +47,21 @@ def _solve(A, b, p, warm, x, y, tol, max_iter, settings):
 
     if _factor(A, d, B, H) < weak:
         return 0.0, 0, SINGULAR
-    if not warm:
+    if warm == COLD:
         x[:] = _back_solve(H, np.dot(A.T, b))
     r = np.dot(A, x) - b
-    y[:] = r
+    if warm == COLD:
+        y[:] = r
+    elif warm == WITH_X:
+        top = norm(r, 0, m, p)
+        for i in range(m):
+            a = power(abs(r[i]) / top, p - 1.0) if top > 0.0 else 0.0
+            y[i] = a if r[i] > 0.0 else -a
     best, waited = np.inf, 0
-    pc = p if warm else (min(p, first) if p > 2.0 else max(p, first))
-    feasible = not warm
-    relative = 1.0
+    first = min(p, first) if p > 2.0 else max(p, first)
+    pc = first if warm == COLD else p
+    feasible = warm == COLD
+    relative, step = 1.0, 1.0
     for it in range(max_iter + 1):
         rho = norm(r, 0, m, p)
         size = norm(y, 0, m, q)
@@ -59,10 +73,14 @@ def _solve(A, b, p, warm, x, y, tol, max_iter, settings):
         for i in range(m):
             inner += r[i] * y[i]
         relative = abs(rho - inner) / rho
-        if relative <= tol and feasible:
+        if it < trace.shape[0]:
+            trace[it, 0], trace[it, 1], trace[it, 2] = rho, relative, step
+        if it == 1 and warm != COLD and relative > POOR_START:
+            pc = first
+        if relative <= tol and (feasible or warm == WITH_BOTH):
             r = np.dot(A, x) - b
             worst = _infeasibility(A, y)
-            if worst > 1e-9:
+            if worst > 1e-9 and feasible:
                 dr = np.dot(A, _back_solve(H, np.dot(A.T, y)))
                 for i in range(m):
                     y[i] -= d[i] * dr[i]

@@ -117,8 +117,8 @@ def solve_problem(
     max_iter = checks.count(max_iter, "max_iter")
     solver = _resolve(linear_solver)
     x0, dual0 = _warm_start(problem, x0, dual0)
-    if solver is None and x0 is None and dual0 is None and start is None and callback is None and not verbose:
-        quick = solve_quickly(problem, tol, max_iter, began)
+    if solver is None and start is None and callback is None and not verbose:
+        quick = solve_quickly(problem, x0, dual0, tol, max_iter, began)
         if quick is not None:
             return quick
     stacked = stack(problem)

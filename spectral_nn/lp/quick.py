@@ -31,6 +31,7 @@ from .result import LpResult, LpStatus
 if TYPE_CHECKING:
     from .problem import LpProblem
 
+TRACED = 200  # iterations that can be told in the history
 LARGEST = 40_000  # entries of A up to which the compiled whole is faster than BLAS called from Python
 
 
@@ -41,7 +42,14 @@ def settings(p: float) -> tuple[float, float, float, float, float, float, float]
     return weak, first, grow, SLOPE_FLOOR, SMALLEST_WEIGHT, ACCURACY, GOOD_STEP
 
 
-def solve_quickly(problem: LpProblem, tol: float, max_iter: int, began: float) -> LpResult | None:
+def solve_quickly(
+    problem: LpProblem,
+    x0: np.ndarray | None,
+    dual0: list[np.ndarray] | None,
+    tol: float,
+    max_iter: int,
+    began: float,
+) -> LpResult | None:
     """The certified result, or None where the problem is of another kind or the iteration did not end well."""
     if not _applies(problem):
         return None
@@ -51,12 +59,20 @@ def solve_quickly(problem: LpProblem, tol: float, max_iter: int, began: float) -
     w = term.row_weights
     A, b = (term.A, term.b) if w is None else (w[:, None] * term.A, w * term.b)
     m, n = A.shape
-    x, y = np.zeros(n), np.empty(m)
+    x, y, warm = np.zeros(n), np.empty(m), batch_kernels.COLD
+    if x0 is not None and kernels.norm(A @ x0 - b, 0, m, term.p) < kernels.norm(b, 0, m, term.p):
+        x, warm = x0.copy(), batch_kernels.WITH_X
+        if dual0 is not None:
+            y = dual0[0] if w is None else np.divide(dual0[0], w, out=np.zeros(m), where=w > 0)
+            y, warm = y.copy(), batch_kernels.WITH_BOTH
     power = term.kind == "power"
     # the iteration measures the norm itself, whose relative gap is about p times smaller than that of the power
     inside = -math.expm1(math.log1p(-min(tol, 0.5)) / term.p) if power else tol
     A = np.ascontiguousarray(A)
-    _, nit, status = batch_kernels._solve(A, b, term.p, False, x, y, inside, max_iter, settings(term.p))
+    trace = np.empty((TRACED, 3))
+    _, nit, status = batch_kernels.solve_one(
+        A, b, term.p, warm, x, y, inside, max_iter, settings(term.p), trace
+    )
     if status != LpStatus.CONVERGED or not y.any():
         return None
     r = A @ x - b
@@ -74,6 +90,7 @@ def solve_quickly(problem: LpProblem, tol: float, max_iter: int, began: float) -
         if not math.isfinite(fun * unit):
             return None
     none = np.zeros(0)
+    degree = term.p if power else 1.0
     return LpResult(
         x=x,
         fun=fun,
@@ -92,7 +109,10 @@ def solve_quickly(problem: LpProblem, tol: float, max_iter: int, began: float) -
         factorizations=int(nit) + 1,
         time=time.perf_counter() - began,
         linear_solver={"solver": "cholesky", "solves": int(nit) + 1, "refinements": 0, "fell_back": 0},
-        history=[{"nit": int(nit), "fun": fun, "gap": gap, "step": 1.0}],
+        history=[
+            {"nit": k, "fun": term.weight * row[0] ** degree, "gap": row[1] * degree, "step": row[2]}
+            for k, row in enumerate(trace[: nit + 1].tolist())
+        ],
         dual_x=x,
     )
 

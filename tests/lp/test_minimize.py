@@ -156,3 +156,20 @@ def test_result_shows_itself_and_plots():
     assert len(result.plot().lines[0].get_xdata()) == result.nit + 1
     with pytest.raises(AttributeError):
         result.x = 0
+
+
+@pytest.mark.parametrize("p", EXPONENTS)
+@pytest.mark.parametrize("make", [data.gaussian, data.outliers])
+def test_the_compiled_road_and_the_general_one_agree(p, make):
+    A, b = make(120, 10)
+    problem = LpProblem(LpTerm(A, b, p, weight=2.0, row_weights=np.linspace(0.5, 1, 120)))
+    compiled = problem.solve()
+    general = problem.solve(callback=lambda info: None)  # a callback needs the road that is not compiled whole
+    assert compiled.success and general.success
+    assert abs(compiled.nit - general.nit) <= 1
+    assert compiled.fun == pytest.approx(general.fun, rel=1e-9)
+    assert [h["nit"] for h in compiled.history] == list(range(compiled.nit + 1))
+    assert compiled.history[0]["fun"] == pytest.approx(general.history[0]["fun"], rel=1e-6)
+    assert compiled.history[-1]["gap"] <= 1e-9
+    reference.verify(problem, compiled)
+    reference.verify(problem, general)

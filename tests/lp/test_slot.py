@@ -1,0 +1,145 @@
+"""The hooks: any linear solver, any start. A bad one costs time, never correctness."""
+
+import lp_data as data
+import lp_reference as reference
+import numpy as np
+import pytest
+
+from spectral_nn import LpProblem, LpTerm, linear_solvers, minimize_lp
+from spectral_nn.linear import LinearSolution, Traits
+
+A, B = data.gaussian(80, 6)
+
+
+class Noise:
+    """Answers with random numbers."""
+
+    name = "noise"
+    traits = Traits(summary="random numbers")
+
+    def factor(self, A):
+        return np.random.default_rng(0)
+
+    def solve(self, state, b):
+        return LinearSolution(state.standard_normal(b.shape))
+
+
+class Raises(Noise):
+    name = "raises"
+
+    def solve(self, state, b):
+        raise RuntimeError("no idea")
+
+
+class Nan(Noise):
+    name = "nan"
+
+    def solve(self, state, b):
+        return LinearSolution(np.full(b.shape, np.nan))
+
+
+class TwoDigits(Noise):
+    """A decent approximation, as a learned solver gives."""
+
+    name = "two digits"
+
+    def factor(self, A):
+        return np.asarray(A.A if hasattr(A, "A") else A)
+
+    def solve(self, state, b):
+        x = np.linalg.solve(state, b)
+        return LinearSolution(x * (1 + 0.01 * np.cos(np.arange(x.size)).reshape(x.shape)))
+
+
+@pytest.mark.parametrize("solver", [Noise(), Raises(), Nan()], ids=lambda s: s.name)
+@pytest.mark.parametrize("p", [1.2, 4])
+@pytest.mark.parametrize(
+    "extra", [{}, {"lb": 0}, {"E": np.ones((1, 6)), "e": [1.0]}], ids=["free", "bounds", "equality"]
+)
+def test_a_bad_solver_changes_nothing_but_the_report(solver, p, extra):
+    good = minimize_lp(A, B, p, **extra)
+    bad = minimize_lp(A, B, p, linear_solver=solver, **extra)
+    assert bad.success and bad.fun == pytest.approx(good.fun, rel=1e-9)
+    assert bad.linear_solver["solver"] == solver.name
+    assert bad.linear_solver["fell_back"] + bad.linear_solver["refinements"] > 0
+    assert good.linear_solver["fell_back"] == 0
+
+
+def test_an_approximate_solver_is_refined():
+    good = minimize_lp(A, B, 4)
+    result = minimize_lp(A, B, 4, linear_solver=TwoDigits())
+    assert result.success and result.nit == good.nit
+    assert result.linear_solver["fell_back"] == 0 and result.linear_solver["refinements"] >= result.nit
+
+
+@pytest.mark.parametrize("name", ["cholesky", "lu", "qr", "gmres"])
+def test_solvers_by_name(name):
+    assert name in linear_solvers()
+    problem = LpProblem(LpTerm(A, B, 1.5), lb=-0.1)
+    result = problem.solve(linear_solver=name)
+    assert result.success and result.linear_solver["solver"] == name
+    reference.verify(problem, result)
+
+
+BAD_STARTS = {
+    "far away": lambda problem: np.full(6, 1e9),
+    "nan": lambda problem: np.full(6, np.nan),
+    "wrong shape": lambda problem: np.zeros(7),
+    "nonsense": lambda problem: "x",
+    "raises": lambda problem: 1 / 0,
+}
+
+
+@pytest.mark.parametrize("name", BAD_STARTS)
+@pytest.mark.parametrize("p", [1.1, 16])
+def test_a_bad_start_changes_nothing(name, p):
+    plain = minimize_lp(A, B, p)
+    result = minimize_lp(A, B, p, start=BAD_STARTS[name])
+    assert result.success and result.nit == plain.nit
+    assert np.allclose(result.x, plain.x, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("p", [8, 16, 32])
+def test_a_good_start_saves_iterations(p):
+    plain = minimize_lp(A, B, p)
+    shaken = plain.x * (1 + 1e-3 * np.cos(np.arange(6)))
+    result = minimize_lp(A, B, p, start=lambda problem: shaken)
+    assert result.success and result.nit < plain.nit
+
+
+# -- warm starts -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("p", [1.1, 1.5, 4, 16, 32])
+@pytest.mark.parametrize(
+    "extra", [{}, {"E": np.ones((1, 6)), "e": [1.0]}, {"ridge": 0.1}], ids=["free", "equality", "ridge"]
+)
+def test_a_result_as_start_pays(p, extra):
+    cold = minimize_lp(A, B, p, **extra)
+    again = minimize_lp(A, B, p, x0=cold, **extra)
+    assert again.success and again.nit <= 1
+    moved = B + 1e-3 * np.cos(np.arange(80))
+    fresh = minimize_lp(A, moved, p, **extra)
+    warm = minimize_lp(A, moved, p, x0=cold, **extra)
+    assert warm.success and warm.fun == pytest.approx(fresh.fun, rel=1e-9)
+    assert warm.factorizations < fresh.factorizations
+
+
+@pytest.mark.parametrize("p", [1.1, 4, 32])
+def test_x0_alone_pays(p):
+    cold = minimize_lp(A, B, p)
+    warm = minimize_lp(A, B, p, x0=cold.x)
+    assert warm.success and warm.factorizations <= 3 < cold.factorizations + (p == 4)
+
+
+@pytest.mark.parametrize("p", [1.1, 4, 64])
+@pytest.mark.parametrize("x0", [np.full(6, 1e8), np.zeros(6)], ids=["far", "zero"])
+def test_a_poor_x0_does_no_harm(p, x0):
+    cold = minimize_lp(A, B, p)
+    result = minimize_lp(A, B, p, x0=x0)
+    assert result.success and result.fun == pytest.approx(cold.fun, rel=1e-9)
+
+
+def test_x0_need_not_be_feasible():
+    result = minimize_lp(A, B, 3, x0=np.full(6, -3.0), lb=0, E=np.ones((1, 6)), e=[1.0])
+    assert result.success and result.x.min() >= -1e-9 and result.x.sum() == pytest.approx(1.0)
