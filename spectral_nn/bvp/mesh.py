@@ -81,6 +81,9 @@ class Mesh:
         self.D = int(self.zoff[-1])
         self.ref = reference(p, int(self.orders.max(initial=0)))
         self.half = 0.5 * np.diff(self.t)
+        # Rows of `State.fields` by which Newton steps are measured: all states, and unknowns of order 0.
+        self.measured_order = np.concatenate([np.arange(max(d, 1)) for d in self.orders])
+        self.measured = np.repeat(self.slot[:-1], np.maximum(self.orders, 1)) + self.measured_order
         self.kept: dict[Any, np.ndarray] = {}  # rows of nonlocal terms
 
     @cached_property

@@ -152,7 +152,7 @@ class _Change:
 
     def __init__(self, state: State):
         self.state = state
-        self.values = state.fields()[state.mesh.slot[:-1]]
+        self.values = state.fields()[state.mesh.measured]
 
     def norm(
         self, scale: tuple[np.ndarray, np.ndarray], other: _Change | None = None, factor: float = 0.0
@@ -229,9 +229,11 @@ class _Search:
 
 def _scale(now: Evaluation, step: _Change) -> tuple[np.ndarray, np.ndarray]:
     """Sizes of each unknown function and each scalar, against which steps are measured."""
-    before = np.abs(now.fields[now.state.mesh.slot[:-1]])
+    mesh = now.state.mesh
+    before = np.abs(now.fields[mesh.measured])
     functions = np.maximum(before.max(axis=1), np.abs(step.values).max(axis=1))
-    functions = np.maximum(functions, FLOOR * functions.max(initial=0.0))
+    of_unknowns = functions[mesh.measured_order == 0].max(initial=0.0)
+    functions = np.maximum(functions, FLOOR * of_unknowns / (mesh.t[-1] - mesh.t[0]) ** mesh.measured_order)
     functions[functions == 0] = 1.0
     scalars = np.maximum(np.maximum(np.abs(now.state.lam), np.abs(step.state.lam)), 1e-300)
     return functions, scalars
