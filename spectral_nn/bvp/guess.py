@@ -188,7 +188,8 @@ def _meet_conditions(problem: Problem, state: State) -> None:
     a, b = problem.domain
     width = np.cumsum([0, *degree])
     basis = [[ChebSeries((a, b), [np.eye(degree[j])[i]]) for i in range(degree[j])] for j in range(m)]
-    rows, values = [], []
+    rows: Any = []
+    values: Any = []
     for c in conditions:
         row = np.zeros(width[-1], dtype=state.W.dtype)
         for x0, j, k, coef in c.points:
@@ -200,9 +201,13 @@ def _meet_conditions(problem: Problem, state: State) -> None:
             values.append(-c.value)
     if not rows or not np.any(values):
         return
-    # High degrees are damped, so that of all polynomials that fit the plainest is taken.
-    damp = np.concatenate([0.3 ** np.arange(n) for n in degree])
-    coefs = damp * np.linalg.lstsq(np.array(rows) * damp, np.array(values), rcond=1e-10)[0]
+    rows, values = np.array(rows), np.array(values)
+    # As many coefficients as derivatives if these suffice; else one more, high degrees damped for the plainest fit.
+    top = np.concatenate([np.arange(n) == n - 1 for n in degree])
+    coefs = np.linalg.lstsq(rows * ~top, values, rcond=1e-10)[0] * ~top
+    if np.abs(rows @ coefs - values).max() > 1e-8 * np.abs(values).max():
+        damp = np.concatenate([0.3 ** np.arange(n) for n in degree])
+        coefs = damp * np.linalg.lstsq(rows * damp, values, rcond=1e-10)[0]
     for j in range(m):
         s = ChebSeries((a, b), [coefs[width[j] : width[j + 1]]])
         d = int(mesh.orders[j])
