@@ -220,10 +220,18 @@ class _Road:
         self.newton.system.factorizations = spent
         return True
 
+    def _shown(self, fun: float, gap: float) -> tuple[float, float]:
+        if not self.stacked.program.solo:
+            return fun * math.exp(self.log_value), gap
+        term = self.problem.terms[0]
+        degree = 1.0 if term.kind == "norm" else term.p
+        with np.errstate(over="ignore"):
+            return float(term.weight * np.float64(fun) ** degree), degree * gap
+
     def _new(self) -> Newton:
         program = self.reduction.program.scaled(self.length, self.log_value)
         system = System(program, self.solver)
-        return Newton(program, system, self.tol, self.max_iter, self.callback, self.log)
+        return Newton(program, system, self.tol, self.max_iter, self.callback, self.log, self._shown)
 
 
 def _without_equalities(stacked: Stacked) -> Reduction:

@@ -61,10 +61,12 @@ class Newton(State):
         max_iter: int,
         callback: Callable[[dict[str, float]], Any] | None = None,
         log: logging.Logger | None = None,
+        shown: Callable[[float, float], tuple[float, float]] = lambda fun, gap: (fun, gap),
     ) -> None:
         groups = len(program.p)
         super().__init__(program, system, tol)
         self.max_iter, self.callback, self.log = max_iter, callback, log
+        self.shown = shown  # objective and gap in the user's units, for history and callback
         m = len(program.b)
         self.t, self.g_hat = np.empty(m), np.empty(m)
         self.unit_r, self.unit_y, self.floor = np.empty(groups), np.empty(groups), np.zeros(groups)
@@ -373,10 +375,11 @@ class Newton(State):
         return gaps[0] < gaps[1]
 
     def _report(self, gap: float) -> bool:
-        entry = {"nit": self.nit, "fun": self.fun, "gap": gap, "step": self.step}
+        fun, gap = self.shown(self.fun, gap)
+        entry = {"nit": self.nit, "fun": fun, "gap": gap, "step": self.step}
         self.history.append(entry)
         if self.log is not None:
-            self.log.info("%3d  fun %.10g  gap %.2e  step %.2g", self.nit, self.fun, gap, self.step)
+            self.log.info("%3d  fun %.10g  gap %.2e  step %.2g", self.nit, fun, gap, self.step)
         if self.callback is not None:
             try:
                 self.callback(dict(entry))
