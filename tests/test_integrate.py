@@ -9,6 +9,7 @@ from scipy.special import erf
 
 import spectral_nn
 from spectral_nn.integrate import solve_bvp
+from tests.problems import all_problems, problem
 
 
 class Case:
@@ -323,3 +324,31 @@ def test_solution_calculus():
     np.testing.assert_allclose(sol.antiderivative()(1.0), sol.integrate(0, 1), atol=1e-12)
     assert abs(sol.integrate(0, 1)[0] - (np.cosh(1) - 1) / np.sinh(1)) < 1e-9
     assert abs(sol(1.05)[0] - np.sinh(-0.05) / np.sinh(1)) < 1e-6  # extrapolates, as PPoly does
+
+
+#: Reported as failures (rounding limits the residual; Newton's method at a turning point), or not unique.
+HARD = {"T4_1e-06", "T15_1e-06", "T35_0.01"}
+CLOSED = [
+    p.name
+    for p in all_problems()
+    if p.first_order is not None and p.exact is not None and "singular" not in p.note
+]
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_the_zoo_through_scipys_door(name):
+    """Every problem of the zoo with a closed form, as a first-order system from SciPy's kind of guess."""
+    p = problem(name)
+    assert p.first_order is not None and p.exact is not None
+    x = np.linspace(*p.domain, 41)
+    result = solve_bvp(
+        p.first_order.fun, p.first_order.bc, x, p.first_order.guess(x), tol=1e-8, max_nodes=5000,
+        p=list(p.params.values()) if p.params else None,
+    )  # fmt: skip
+    assert result.success or name in HARD
+    if "ill_conditioned" in p.tags:
+        assert not result.success or "ill-conditioned" in result.message or "not be unique" in result.message
+    elif result.success:
+        exact = np.atleast_2d(p.exact(x))
+        error = np.abs(result.sol(x)[list(p.first_order.rows)] - exact).max()
+        assert error < 1e-5 * (1 + np.abs(exact).max())

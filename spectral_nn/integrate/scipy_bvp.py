@@ -37,6 +37,11 @@ MESSAGES = {
     3: "The solver was unable to satisfy boundary conditions tolerance. Raise bc_tol, or scale bc.",
     4: "Newton's method did not converge from this guess. Give a better one in y (and p), or on a finer mesh x.",
 }
+#: Status 1 below max_nodes: the mesh solver stopped for its own reasons.
+STOPPED = (
+    "The residual did not fall below {:.1e}: rounding, not the number of nodes, limits it. Take a larger tol, or "
+    "scale the problem."
+)
 #: What the mesh solver's failures are called here.
 _FAILURES = {Status.SINGULAR: 2, Status.NOT_CONVERGED: 4, Status.ITERATION_LIMIT: 4, Status.NOT_FINITE: 4}
 
@@ -287,8 +292,12 @@ def _result(
     if status and found.status in _FAILURES:
         status = _FAILURES[found.status]
     message = MESSAGES[status]
-    if status == 0 and found.status is Status.SINGULAR:
-        message += " The Jacobian is singular there: the solution is not unique."
+    if status == 1 and nodes.size <= max_nodes and found.status is not Status.NOT_RESOLVED:
+        message = STOPPED.format(rms.max())
+    if status == 0 and found.status in _FAILURES:  # the residuals are met, but Newton's steps do not settle
+        message += " The Jacobian is (nearly) singular there: the solution may not be unique."
+    if status == 0 and found.status is Status.ILL_CONDITIONED:
+        message += f" The problem is ill-conditioned: errors up to {found.error_estimate:.1e} are possible."
     return BVPResult(
         sol=sol, p=p if p.size else None, x=nodes, y=y, yp=sol(nodes, 1), rms_residuals=rms, niter=found.nit,
         status=status, message=message, success=status == 0,
