@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,12 @@ def unknown_names(
     op: Callable, params: tuple[str, ...], unknowns: int | None
 ) -> tuple[tuple[str, ...], bool]:
     """Names of the unknown functions from the operator's signature, and whether it takes them as one tuple."""
+    code = op.__code__ if type(op) is FunctionType else None
+    plain = code is not None and not (code.co_flags & 0x0C or code.co_kwonlyargcount or op.__defaults__)
+    if (
+        plain and not params and unknowns is None and code.co_argcount > 1
+    ):  # the common case: reading a signature is slow
+        return code.co_varnames[1 : code.co_argcount], False
     try:
         signature = inspect.signature(op)
     except (TypeError, ValueError):

@@ -12,7 +12,7 @@ import numpy as np
 
 from .mesh import Mesh, State
 from .problem import Problem
-from .rates import frozen_rates
+from .rates import frozen_rates, may_reach
 
 OFFSETS = np.array([4.0, 12.0, 28.0, 60.0])
 """Breakpoints in units of the layer's width: each element sees a decay it can resolve, and e^-60 times any rate is nothing."""
@@ -33,6 +33,8 @@ def with_layers(problem: Problem, state: State, rhs: Any) -> Mesh:
     values = np.zeros((int(mesh.slot[-1]), 2)) if problem.linear else state.fields()[:, [0, -1]]
     with np.errstate(all="ignore"):
         lin = problem.trace(x, lambda j, k: values[mesh.slot[j] + k], state.lam, rhs)
+    if mesh.m == 1 and not may_reach(lin, int(mesh.orders[0]), 2.0 * FAST / (b - a)):
+        return mesh
     added: list[float] = []
     for end, h in ((0, mesh.t[1] - a), (1, b - mesh.t[-2])):
         for rate in _decay_rates(lin, mesh, end, FAST / h):

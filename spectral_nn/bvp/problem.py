@@ -20,6 +20,9 @@ from .conditions import (
 from .expression import Expression
 from .trace import Fields, Linearization, OperatorTrace, Structure
 
+GUESSED = 0.5
+"""Value of every unknown and derivative while the problem is discovered: nothing but its structure is taken from there."""
+
 
 class Problem:
     """op(x, u, …) = rhs with its conditions: traced, counted, and ready to be evaluated anywhere.
@@ -122,7 +125,7 @@ class Problem:
         x = a + (b - a) * (0.5 + 0.5 * np.sin(np.linspace(-1.5, 1.5, 7)))  # any inner points will do
         values = [complex(v) if self.complex else float(v) for v in self.params.values()]
         with np.errstate(all="ignore"):
-            lin = self.trace(x, lambda j, k: np.full_like(x, 0.5), values, discover=True)
+            lin = self.trace(x, lambda j, k: np.full_like(x, GUESSED), values, discover=True)
             self._incidence = np.full((s.m, s.m), -1)
             for i, j, k, _ in lin.entries:
                 self._incidence[i, j] = max(self._incidence[i, j], k)
@@ -134,8 +137,8 @@ class Problem:
             around = Surroundings(
                 x,
                 np.full_like(x, (b - a) / x.size),
-                lambda j, k: np.full_like(x, 0.5),
-                lambda j, k, x0: 0.5,
+                lambda j, k: np.full_like(x, GUESSED),
+                lambda j, k, x0: GUESSED,
                 values + [0.0] * len(s.scalars),
             )
             if isinstance(self._bc, str) and self._bc != "periodic":
@@ -157,8 +160,7 @@ class Problem:
         )
         s.linear = lin.affine and all(c.affine for c in conditions)
         if all(c.affine and not c.integrals for c in conditions):
-            nothing = Surroundings(x, around.weights, lambda j, k: 0.0 * x, lambda j, k, x0: 0.0, [0.0] * s.p)
-            self._plain = self.conditions(nothing)
+            self._plain = [_at_zero(c, values) for c in conditions]
         self.consistent = self._consistency()
         self._check_counts(len(conditions))
         for scalar in s.scalars:
@@ -256,6 +258,13 @@ class Problem:
             for j, order in enumerate(self.structure.orders[: len(self.names)])
             for k in range(order)
         ]
+
+
+def _at_zero(c: Condition, params: list[Any]) -> Condition:
+    """An affine condition on point values, known where all of them are `GUESSED`, around zero instead."""
+    value = c.value - GUESSED * sum(coef for *_, coef in c.points)
+    value = value - sum(coef * (params[n] if n < len(params) else 0.0) for n, coef in c.params)
+    return Condition(value, c.label, True, c.points, [], c.params)
 
 
 def _moved(c: Condition, around: Surroundings) -> Condition:

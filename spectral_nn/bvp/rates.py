@@ -53,13 +53,13 @@ def oscillates(problem: Problem, rhs: Any) -> bool:
     with np.errstate(all="ignore"):
         lin = problem.trace(x, lambda j, k: 0.0, [], rhs)
     least = WAVES / (b - a)
-    if len(s.orders) == 1 and not _may_reach(lin, s.orders[0], least):
+    if len(s.orders) == 1 and not may_reach(lin, s.orders[0], least):
         return False
     fastest = [np.abs(frozen_rates(lin, s.orders, i, least).imag).max(initial=0.0) for i in range(POINTS)]
     return bool(np.mean(fastest) > least)
 
 
-def _may_reach(lin: Any, order: int, least: float) -> bool:
+def may_reach(lin: Any, order: int, least: float) -> bool:
     """Whether a root of a_d r^d + … + a_0 can be as large as ``least`` anywhere (Fujiwara's bound), at little cost."""
     sizes = np.zeros((order + 1, lin.x.size))
     for *_, k, value in lin.entries:
