@@ -25,6 +25,7 @@ from .collocation_matrices import (
     combine,
     functional,
     grid,
+    output,
     row_basis,
     row_nodes,
     second_order_batch,
@@ -50,6 +51,7 @@ def discretize(
     u: Any = None,
     params: Sequence[complex] | None = None,
     rhs: Any = None,
+    out: np.ndarray | None = None,
 ) -> LinearSystem:
     """The dense collocation system of a problem at n points.
 
@@ -68,6 +70,8 @@ def discretize(
         Values of the unknown scalars to linearize at; default their guesses.
     rhs : optional
         Another right-hand side.
+    out : ndarray (B, N, N), optional
+        Filled with the matrices of a batch: saves the memory's first touch where batches follow each other.
 
     Returns
     -------
@@ -113,14 +117,18 @@ def discretize(
         values += [np.zeros(x.size) for x in space.grids[len(values) :]]
         scalars = list(problem.params.values()) if params is None else list(params)
         state = np.concatenate([*values, scalars, np.zeros(space.n_scalars - len(scalars))])
-    A, b = linear_system(problem, space, state, rhs)
+    A, b = linear_system(problem, space, state, rhs, out)
     if state is not None:
         b = b + A @ state
     return LinearSystem(A, b, space.meta())
 
 
 def linear_system(
-    problem: Problem, space: GridSpace, state: np.ndarray | None = None, rhs: Any = None
+    problem: Problem,
+    space: GridSpace,
+    state: np.ndarray | None = None,
+    rhs: Any = None,
+    out: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Jacobian and minus the residual at a state (N,) (None: zero); rows as in `collocation_matrices`.
 
@@ -146,12 +154,12 @@ def linear_system(
         )
     dtype = np.result_type(float, *everything, left, middle, right)
 
-    A = np.zeros((*(batch or (1,)), space.size, space.size), dtype)
-    row = left.shape[-2]
-    A[:, :row] = left
-    for i, count in enumerate(space.counts):
+    A = output(out, batch[0] if batch else None, space.size, dtype)
+    row = n_left = left.shape[-2]
+    for i, count in enumerate(space.counts):  # first, as the kernel touches fresh memory with all threads
         values[1 + i] = values[1 + i] + _fill_equation(A, row, i, traces[count], space, state)
         row += count
+    A[:, :n_left] = left
     A[:, row : row + middle.shape[-2]] = middle
     A[:, row + middle.shape[-2] :] = right
     b = -np.concatenate([np.broadcast_to(v, (*batch, v.shape[-1])) for v in values], axis=-1)
@@ -267,7 +275,9 @@ class GridSpace:
         }  # fmt: skip
 
 
-def _conditions(problem: Problem, space: GridSpace, state: np.ndarray | None, rhs: Any) -> list[tuple[Any, Any]]:
+def _conditions(
+    problem: Problem, space: GridSpace, state: np.ndarray | None, rhs: Any
+) -> list[tuple[Any, Any]]:
     """(rows, values) of the left, the other and the right conditions, the trace's own among the others."""
     nodes, weights = space.quadrature
     fields, scalars = space.fields(state, nodes), space.scalars(state)
@@ -307,11 +317,11 @@ def _fill_equation(A: np.ndarray, row: int, i: int, lin: Linearization, space: G
     count, added = space.counts[i], 0.0
     for j in range(len(space.sizes)):
         mine = [(k, d) for ii, jj, k, d in lin.entries if (ii, jj) == (i, j)]
-        if mine:
-            coefficients = np.empty((len(mine), A.shape[0], count), A.dtype)
-            for e, (_, d) in enumerate(mine):
-                coefficients[e] = d
-            combine(coefficients, space.basis(j, count)[[k for k, _ in mine]], A, row, int(space.starts[j]))
+        coefficients = np.empty((len(mine), A.shape[0], count), A.dtype)
+        for e, (_, d) in enumerate(mine):
+            coefficients[e] = d
+        combine(coefficients, space.basis(j, count)[[k for k, _ in mine]], A, row, int(space.starts[j]))
+    A[:, row : row + count, space.starts[-1] :] = 0.0
     for ii, p, d in lin.param_entries:
         if ii == i:
             A[:, row : row + count, space.starts[-1] + p] += d

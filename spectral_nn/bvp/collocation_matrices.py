@@ -149,7 +149,7 @@ def assemble(
     dtype = np.result_type(
         float, *coefficients.values(), *parameters.values(), *[c for c in conditions if c is not None]
     )
-    matrix = _output(out, batch, total, dtype)
+    matrix = output(out, batch, total, dtype)
 
     row = _fill(matrix, conditions[0], 0)
     for i in range(n_equations):
@@ -219,7 +219,7 @@ def second_order_batch(
             raise ValueError(f"{name}: expected (alpha, beta) of shape (2,) or (B, 2), got shape {end.shape}")
     batch = max([p.shape[0] for p in parts if p.ndim == 2] + [e.shape[0] for e in ends if e.ndim == 2] + [1])
     dtype = np.result_type(float, *parts, *ends)
-    matrix = _output(out, batch, n, dtype)
+    matrix = output(out, batch, n, dtype)
     basis = row_basis(n, 2, domain, rows)
     combine(_stack(parts, batch, n - 2, dtype), basis, matrix, 1, 0)
     for end, row, x0 in ((ends[0], 0, domain[0]), (ends[1], n - 1, domain[1])):
@@ -307,7 +307,7 @@ def _batch_size(coefficients: Sequence[Any], rows: Sequence[np.ndarray]) -> int 
     return batch
 
 
-def _output(out: np.ndarray | None, batch: int | None, total: int, dtype: Any) -> np.ndarray:
+def output(out: np.ndarray | None, batch: int | None, total: int, dtype: Any) -> np.ndarray:
     shape = (batch or 1, total, total)
     if out is None:
         return np.empty(shape, dtype)
