@@ -44,11 +44,11 @@ def amplification(out: NewtonOutcome, residual: Residuals | None) -> Amplificati
         inner[:, :mp] = signs * equations
         b = np.zeros_like(step.b)
         b[q : b.size - (S - q)] = inner.ravel()
-        condition = max(condition, _size(factors.solve(b)[0], ev, S, sizes))
+        condition = max(condition, _size(factors.rough(b), ev, S, sizes))
         inner[:, :mp] = signs
         b[q : b.size - (S - q)] = inner.ravel()
         b[:q], b[b.size - (S - q) :] = rng.choice([-1.0, 1.0], q), rng.choice([-1.0, 1.0], S - q)
-        singularity = max(singularity, _size(factors.solve(b)[0], ev, S, np.ones(mesh.m)))
+        singularity = max(singularity, _size(factors.rough(b), ev, S, np.ones(mesh.m)))
     condition *= SAFETY
     reached = ROUNDING + (residual.worst if residual is not None else np.nan)
     return Amplification(condition, condition * reached, singularity)

@@ -196,7 +196,7 @@ class _Search:
             except NonFinite:
                 factor *= 0.25
                 continue
-            x, _ = factors.solve(same_scaling(system, trial, 1.0 - factor))
+            x = factors.rough(same_scaling(system, trial, 1.0 - factor))
             back = unpack(x, now.state.mesh, now.state.lam.size, system.S)
             if self.deflation is not None:
                 back = self.deflation.correction(now.state, trial.state, self.step.state, back)

@@ -121,6 +121,12 @@ class Certified:
             and not self.truth.is_batch
         )
 
+    def rough(self, b: np.ndarray) -> np.ndarray:
+        """x (n,) for b (n,), unjudged where a direct solver gives it: for what only steers, such as damping."""
+        if self._fast and self._application is not None:
+            return self._application.solve_one(b).x
+        return self.solve(b).x
+
     def solve(self, b: np.ndarray, rtol: float | None = None) -> LinearSolution:
         """Solve for b (n,), (n, k) or, with A (B, n, n), (B, n)."""
         started = perf_counter()
