@@ -91,6 +91,8 @@ def solve_quickly(
             return None
     none = np.zeros(0)
     degree = term.p if power else 1.0
+    if warm != batch_kernels.COLD and nit > 0:
+        trace[0, 1] = np.inf  # the dual of a warm start is not feasible yet: its gap proves nothing
     return LpResult(
         x=x,
         fun=fun,

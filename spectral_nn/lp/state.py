@@ -106,14 +106,18 @@ class State:
                     return False
                 self.system.solve(g)
                 g = g - self.system.pull
-            size = absolute_product(P.A, self.y)
-            worst = (
-                float(np.abs(g).max(initial=0.0) / max(size.max(initial=0.0), 1e-300)) if P.Q is None else 0.0
-            )
+            size = self.theta * absolute_product(P.A, self.y)
+            if P.Q is not None:
+                size += abs(P.Q) @ np.abs(self.zd)
+            if P.q is not None:
+                size += np.abs(P.q)
+            worst = float(np.abs(g).max(initial=0.0) / max(size.max(initial=0.0), 1e-300))
             if worst <= STATIONARY or attempt or not self.system.factored:
                 break
-            dz = self.system.solve(g)
-            self.y -= self.d * (P.A @ dz) / self.theta
+            dz = self.system.solve(g) / self.theta
+            self.y -= self.d * (P.A @ dz)
+            if P.Q is not None:
+                self.zd = self.zd - dz
         if self.rows is not None:
             self.primal = self.rows.times(self.z) + self.s - self.rows.h
             if float(np.abs(self.primal).max(initial=0.0)) > self.feasibility():

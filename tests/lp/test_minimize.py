@@ -164,7 +164,9 @@ def test_the_compiled_road_and_the_general_one_agree(p, make):
     A, b = make(120, 10)
     problem = LpProblem(LpTerm(A, b, p, weight=2.0, row_weights=np.linspace(0.5, 1, 120)))
     compiled = problem.solve()
-    general = problem.solve(callback=lambda info: None)  # a callback needs the road that is not compiled whole
+    general = problem.solve(
+        callback=lambda info: None
+    )  # a callback needs the road that is not compiled whole
     assert compiled.success and general.success
     assert abs(compiled.nit - general.nit) <= 1
     assert compiled.fun == pytest.approx(general.fun, rel=1e-9)

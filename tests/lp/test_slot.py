@@ -125,6 +125,19 @@ def test_a_result_as_start_pays(p, extra):
     assert warm.factorizations < fresh.factorizations
 
 
+@pytest.mark.parametrize("p", [1.2, 3, 16])
+@pytest.mark.parametrize(
+    "change", [{"ridge": 0.2}, {"ridge": 0.0, "q": np.full(6, 0.01)}, {"ridge": 0.1, "lb": 0}]
+)
+def test_the_dual_of_another_problem_proves_nothing(p, change):
+    first = LpProblem(LpTerm(A, B, p), ridge=0.1).solve()
+    problem = LpProblem(LpTerm(A, B, p), **change)
+    result = problem.solve(x0=first)
+    assert result.success and result.nit > 0 and result.history[0]["gap"] == np.inf
+    assert result.fun == pytest.approx(problem.solve().fun, rel=3e-9)
+    reference.verify(problem, result)
+
+
 @pytest.mark.parametrize("p", [1.1, 4, 32])
 def test_x0_alone_pays(p):
     cold = minimize_lp(A, B, p)
