@@ -4,7 +4,8 @@ Run: python benchmarks/assembly.py        (about 10 s; writes benchmarks/results
 
 Each line compares `second_order_batch` for B systems of size n = 64 (three coefficient arrays) with filling
 an array of the same size: by one thread (ndarray.fill), by all threads (a Numba loop), and into fresh memory
-(np.empty, first touch included). The assembly uses all threads.
+(np.empty, first touch included). The assembly uses all threads. The last column is the whole way through
+`BVP.discretize`: the user's coefficient functions, the trace, conditions and right-hand sides included.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numba import njit, prange
 
+from spectral_nn import BVP
 from spectral_nn.bvp.collocation import row_nodes, second_order_batch
 
 RESULTS = Path(__file__).parent / "results" / "assembly.csv"
@@ -38,8 +40,14 @@ def measure(batch: int, n: int) -> dict[str, object]:
     rng = np.random.default_rng(0)
     x = row_nodes(n, 2)
     alpha, omega = rng.uniform(0, 0.8, (batch, 1)), rng.uniform(0.5, 2, (batch, 1))
-    phase = 2 * np.pi * omega * x
-    a2, a1 = -(1 + alpha * np.cos(phase)), 2 * np.pi * alpha * omega * np.sin(phase)
+
+    def a2_of(x: np.ndarray) -> np.ndarray:
+        return -(1 + alpha * np.cos(2 * np.pi * omega * x))
+
+    def a1_of(x: np.ndarray) -> np.ndarray:
+        return 2 * np.pi * alpha * omega * np.sin(2 * np.pi * omega * x)
+
+    a2, a1 = a2_of(x), a1_of(x)
     out = np.empty((batch, n, n))
     gigabytes = out.nbytes / 1e9
     second_order_batch(a2, a1, 0.0, n, out=out)  # compile
@@ -49,6 +57,10 @@ def measure(batch: int, n: int) -> dict[str, object]:
     threads_fill = best(lambda: fill_in_parallel(out))
     fresh_fill = best(lambda: np.empty((batch, n, n)).fill(1.0))
     fresh_assemble = best(lambda: second_order_batch(a2, a1, 0.0, n))
+    problem = BVP(
+        lambda x, u: a2_of(x) * u.diff(2) + a1_of(x) * u.diff(), (-1, 1), lbc=0, rbc=0, rhs=1.0
+    )  # fmt: skip
+    discretize = best(lambda: problem.discretize(n, out=out))
     return {
         "B": batch,
         "n": n,
@@ -61,6 +73,7 @@ def measure(batch: int, n: int) -> dict[str, object]:
         "fresh_assemble_GB_s": round(gigabytes / fresh_assemble, 2),
         "percent_of_fresh_fill": round(100 * fresh_fill / fresh_assemble, 1),
         "systems_per_s": int(batch / assemble),
+        "discretize_systems_per_s": int(batch / discretize),
     }
 
 

@@ -18,7 +18,7 @@ from spectral_nn_algebraformer.figures import new_figure
 
 from benchmarks.learned_report import FIGURES, table
 
-SIZES = (16, 24, 32, 48, 64, 96, 128, 160, 192)
+SIZES = (9, 12, 16, 24, 32, 48, 64, 96, 128, 160, 192)
 #: log K = amplitude × a Gaussian process; trained up to 0.6.
 AMPLITUDES = (0.0, 0.3, 0.6, 1.0, 1.5)
 TRAINED_SIZES, TRAINED_AMPLITUDE = range(24, 129), 0.6

@@ -52,5 +52,5 @@ def main(max_n: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--max-n", type=int, default=520, help="points at most: dense matrices")
+    parser.add_argument("--max-n", type=int, default=260, help="points at most: dense matrices")
     main(**vars(parser.parse_args()))

@@ -120,7 +120,8 @@ def features(encoded: Encoded, modes: int = MODES) -> np.ndarray:
     batch, n = len(M), table.n
     local = _local(table.upsample @ encoded.coefficients)
     # a column of an integral operator is its kernel times a quadrature weight
-    columns = np.einsum("kj,bji->bik", table.analysis[:modes], M, optimize=True) - table.analysis[:modes].T
+    columns = np.zeros((batch, n, modes))  # a grid of fewer points than modes has no more coefficients
+    columns[..., :n] = np.einsum("kj,bji->bik", table.analysis[:modes], M, optimize=True) - table.analysis[:modes].T
     columns /= np.maximum(table.weights, table.weights[1])[:, None]
     place = np.stack([table.x, np.arccos(-table.x) / np.pi, table.x**2], axis=1)
     whole = np.concatenate([encoded.boundary, np.log1p(encoded.level)[:, None]], axis=1)

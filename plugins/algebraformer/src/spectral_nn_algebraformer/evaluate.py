@@ -87,7 +87,7 @@ def noise_measures(weights: str | Path, recipe: Recipe, count: int, split: str) 
     return {**out, "band": band}
 
 
-def calibrate_band(weights: str | Path, recipe: Recipe, count: int = 1024) -> dict[str, list[float]]:
+def calibrate_band(weights: str | Path, recipe: Recipe, count: int = 3072) -> dict[str, list[float]]:
     """The factor by noise level with which the band covers 90 % of the points of the validation stream."""
     out: dict[str, list[float]] = {"log_sigma": [], "log_factor": []}
     plain = {"log_sigma": [0.0], "log_factor": [0.0]}

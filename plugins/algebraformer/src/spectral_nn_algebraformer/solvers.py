@@ -20,8 +20,8 @@ from spectral_nn.linear import ItemReports, LinearSolution, LinearStatus, Traits
 from . import denoise, encode, spd
 from .reference import ROWS
 
-#: Sizes that the default weights were trained for, ends included.
-SIZES = tuple(range(24, 129))
+#: Sizes that the default weights are used for. They were trained for 24 to 128 points, and measured beyond.
+SIZES = tuple(range(16, 257))
 #: A matrix that is farther than this from a second-order operator is not shown to the network.
 LARGEST_MISFIT = 1e-3
 #: Loops run while each gains this factor at least; two that do not end them (the rest is left to certify).
