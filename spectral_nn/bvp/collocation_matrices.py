@@ -33,6 +33,8 @@ from ..chebyshev.grid import points, to_reference
 from ..chebyshev.matrices import differentiation, interpolation, resampling
 
 ROWS = ("rectangular", "interior")
+#: Entries from which all threads fill a batch: below, waking them costs more than they save.
+THREADS_FROM = 4_000_000
 #: Basis matrices kept: a solve doubles n a few times, a data generator stays at one n.
 _CACHED_BASES = 32
 
@@ -83,9 +85,7 @@ def row_basis(
 
 def functional(n: int, k: int, x0: float, domain: Sequence[float] = (-1.0, 1.0)) -> np.ndarray:
     """The row r (n,) with ``r @ u(grid) = u^(k)(x0)``."""
-    a, b = _pair(domain)
-    t = to_reference(np.array([float(x0)]), (a, b))
-    return (interpolation(t, n, 2) @ differentiation(n, k, 2))[0] * (2.0 / (b - a)) ** k
+    return _cached_functional(n, k, float(x0), *_pair(domain))
 
 
 def assemble(
@@ -244,9 +244,12 @@ def combine(coefficients: np.ndarray, basis: np.ndarray, matrix: np.ndarray, row
         for a, p in zip(coefficients[:, 0], basis, strict=True):
             block += a[:, None] * p
         return
-    from .collocation_kernels import combine_rows
+    from .._numba import may_run_parallel
+    from . import collocation_kernels as kernels
 
-    combine_rows(coefficients, np.ascontiguousarray(basis), matrix, row, column)
+    long = batch * n_rows * n_columns > THREADS_FROM and may_run_parallel()
+    fill = kernels.combine_rows_threads if long else kernels.combine_rows
+    fill(coefficients, np.ascontiguousarray(basis), matrix, row, column)
 
 
 def _pair(domain: Sequence[float]) -> tuple[float, float]:
@@ -258,6 +261,14 @@ def _check_layout(n: int, order: int, rows: str) -> None:
         raise ValueError(f"rows: expected one of {ROWS}, got {rows!r}")
     if n <= order or n < 2:
         raise ValueError(f"n: expected at least {max(order + 1, 2)} points for order {order}, got {n}")
+
+
+@lru_cache(maxsize=8 * _CACHED_BASES)
+def _cached_functional(n: int, k: int, x0: float, a: float, b: float) -> np.ndarray:
+    t = to_reference(np.array([x0]), (a, b))
+    row = (interpolation(t, n, 2) @ differentiation(n, k, 2))[0] * (2.0 / (b - a)) ** k
+    row.flags.writeable = False
+    return row
 
 
 @lru_cache(maxsize=_CACHED_BASES)
