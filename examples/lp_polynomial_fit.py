@@ -41,7 +41,9 @@ def main(save: str | None = None, nodes: int = 2000) -> tuple[float, float]:
     return fits[EXPONENTS[-1]][1], 2.0**-7
 
 
-def sweep(f: Callable[[np.ndarray], np.ndarray], degree: int, nodes: int) -> dict[float, tuple[LpResult, float]]:
+def sweep(
+    f: Callable[[np.ndarray], np.ndarray], degree: int, nodes: int
+) -> dict[float, tuple[LpResult, float]]:
     """The best polynomial for each p, each started from the last; with its largest error on a fine grid."""
     x = points(nodes)
     A, b, w = chebvander(x, degree), f(x), quadrature_weights(nodes)

@@ -29,7 +29,9 @@ def main(save: str | None = None, points: int = 400) -> tuple[float, float]:
     fits = {p: minimize_lp(A, y, p) for p in EXPONENTS}
     errors = {p: float(np.abs(fit.x - TRUTH).max()) for p, fit in fits.items()}
     for p, fit in fits.items():
-        print(f"p = {p:<4} coefficients {np.round(fit.x, 3)}, error {errors[p]:.3f}, gap {fit.gap:.0e}, nit {fit.nit}")
+        print(
+            f"p = {p:<4} coefficients {np.round(fit.x, 3)}, error {errors[p]:.3f}, gap {fit.gap:.0e}, nit {fit.nit}"
+        )
     if save:
         import matplotlib.pyplot as plt
 

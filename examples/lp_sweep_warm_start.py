@@ -14,7 +14,9 @@ import numpy as np
 from spectral_nn import LpProblem, LpResult, LpTerm
 
 
-def main(save: str | None = None, rows: int = 500, unknowns: int = 30, steps: int = 40) -> tuple[float, float]:
+def main(
+    save: str | None = None, rows: int = 500, unknowns: int = 30, steps: int = 40
+) -> tuple[float, float]:
     """Sweep cold and warm, print, draw; return the numbers of factorizations, warm and cold."""
     rng = np.random.default_rng(0)
     A = rng.standard_normal((rows, unknowns))
@@ -29,7 +31,9 @@ def main(save: str | None = None, rows: int = 500, unknowns: int = 30, steps: in
         for name, results in (("cold", cold), ("warm", warm)):
             count = sum(result.factorizations for result in results)
             total[name] += count
-            print(f"p = {p:<4} {name}: {count} factorizations, all certified: {all(r.success for r in results)}")
+            print(
+                f"p = {p:<4} {name}: {count} factorizations, all certified: {all(r.success for r in results)}"
+            )
         print(f"         largest relative difference of the values {apart:.0e}")
         paths[p] = cold, warm
     if save:
