@@ -108,6 +108,7 @@ class _Search:
         self.changes: list[float] = []
         self.level: Discrete | None = None
         self.done = False
+        self.steady = 0  # levels in a row with the same choice
         self.wander_from = self.known
 
     def step(self, level: Discrete) -> None:
@@ -126,12 +127,15 @@ class _Search:
         typical = float(np.mean(np.abs(values[picked])))
         self.chosen = [self._improved(level, values[i], vectors[:, i], before, typical) for i in picked]
         relative = max(c[1] / max(abs(c[0]), typical, 1e-300) for c in self.chosen)
-        # Unsettled candidates ahead of the last one: wait until the choice itself has been seen twice.
-        ahead = any(not believed[i] for i in order[: _position(order, picked[-1])])
         stable = before.size == len(picked) and all(
             _distance(before, c[0]) <= SAME * max(abs(c[0]), typical) for c in self.chosen
         )
-        complete = len(picked) == self.k and (stable or not ahead)
+        self.steady = self.steady + 1 if stable else 0
+        # Candidates ahead of the last one that have not settled: those that are about to are waited for;
+        # those that wander are spurious if the choice stays the same for three levels.
+        ahead = [i for i in order[: _position(order, picked[-1])] if not believed[i]]
+        coming = any(change[i] <= CALM * abs(values[i]) for i in ahead)
+        complete = len(picked) == self.k and (not ahead or (not coming and self.steady >= 2))
         # Convergence is faster than geometric: the next change will be smaller by more than this one was.
         expected = relative * min(1.0, relative / self.changes[-1]) if self.changes else relative
         self.settled = complete and (relative <= self.tol or (stable and expected <= 0.1 * self.tol))
