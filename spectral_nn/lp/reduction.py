@@ -160,9 +160,13 @@ def change_variables(program: Program, shift: np.ndarray, T: np.ndarray) -> Redu
     q = program.smooth_gradient(shift)
     constant = program.smooth_part(shift)
     sparse = sp.issparse(T)
+    AT = (A @ T).tocsr() if sparse else np.ascontiguousarray(A @ T)
+    if not sparse and not program.sparse:  # T is orthonormal: below this an entry is what rounding left of a zero
+        noise = 4 * np.finfo(float).eps * np.sqrt(np.einsum("ij,ij->i", A, A))
+        AT[np.abs(AT) <= noise[:, None]] = 0.0
     reduced = replace(
         program,
-        A=(A @ T).tocsr() if sparse else np.ascontiguousarray(A @ T),
+        A=AT,
         b=program.b - A @ shift,
         Q=None if program.Q is None else T.T @ (program.Q @ T),
         q=None if np.ndim(q) == 0 else q @ T,
