@@ -115,11 +115,10 @@ class _Walk:
     def down(self, expr: Any, factors: Node) -> None:
         """Add ``factors' vec(expr)`` to the objective; `factors` has expr.size entries, or one for all."""
         if expr.is_constant():
+            _refuse_hidden_domains(expr)
             self.out.constants.append((self.reader.value(expr), factors))
         elif expr.is_affine():
             self.out.linear.append((self.reader.read(expr), factors))
-        elif expr.size == 0:
-            raise Refused(expr, "it has no entries, but its domain still binds")
         elif isinstance(expr, norm1) and expr.args[0].is_affine() and expr.args[0].is_nonneg():
             arg = expr.args[0]
             if expr.axis is None:
@@ -200,6 +199,18 @@ class _Walk:
         if form.coefficient is not None:
             weights = self.tape.apply(np.multiply, factors, form.coefficient)
         self.out.linear.append((self.reader.read(form.residual), weights))
+
+
+def _refuse_hidden_domains(expr: Any) -> None:
+    """CVXPY calls a nonlinear expression without entries constant, and still keeps to its domain."""
+    if not expr.variables():
+        return
+    stack = [expr]
+    while stack:
+        atom = stack.pop()
+        if atom.args and not isinstance(atom, AffAtom):
+            raise Refused(atom, "it has no entries, but its domain still binds")
+        stack += atom.args
 
 
 def _same(a: float, b: float) -> bool:
