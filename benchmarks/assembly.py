@@ -1,6 +1,6 @@
 """How fast are batches of collocation matrices assembled, against the rate at which memory can be written?
 
-Run: python benchmarks/assembly.py        (about 10 s; writes benchmarks/results/assembly.csv)
+Run: python benchmarks/assembly.py        (about 30 s; writes benchmarks/results/assembly.csv)
 
 Each line compares `second_order_batch` for B systems of size n = 64 (three coefficient arrays) with filling
 an array of the same size: by one thread (ndarray.fill), by all threads (a Numba loop), and into fresh memory
@@ -22,7 +22,7 @@ from spectral_nn import BVP
 from spectral_nn.bvp.collocation import row_nodes, second_order_batch
 
 RESULTS = Path(__file__).parent / "results" / "assembly.csv"
-REPEATS = 9
+REPEATS = 60  # minima: other work on the machine must not count
 
 
 def main() -> None:

@@ -24,7 +24,14 @@ from spectral_nn_algebraformer.train import train
 from benchmarks.learned_report import table
 
 SMALL = {"width": 64, "depth": 4, "heads": 4, "n": 16}
-TRAIN = {"steps": 1500, "batch": 32, "learning_rate": 1e-3, "warmup": 100, "validate_every": 1500, "validation": 1024}
+TRAIN = {
+    "steps": 1500,
+    "batch": 32,
+    "learning_rate": 1e-3,
+    "warmup": 100,
+    "validate_every": 1500,
+    "validation": 1024,
+}
 DIRECT: dict[str, tuple[dict[str, Any], str]] = {
     "column tokens, rows scaled": ({"kind": "algebraformer", **SMALL}, "rows"),
     "every entry a token, rows scaled": ({"kind": "flattened", **SMALL}, "rows"),
@@ -51,8 +58,14 @@ def main(runs: Path) -> None:
         rows.append(trained(runs, name, data, model, "n = 16, 1 pass"))
     for group, objective in ((LOOPED, "iterate"), (OPERATOR, "operator")):
         for name, model in group.items():
-            rows.append(trained(runs, name, {"objective": objective, "n": [32], "rhs": 2}, model, "n = 32, 4 loops"))
-    table("ablation", ["network", "", "parameters", "systems seen", "seconds", "MSE", "median relative error"], rows)
+            rows.append(
+                trained(runs, name, {"objective": objective, "n": [32], "rhs": 2}, model, "n = 32, 4 loops")
+            )
+    table(
+        "ablation",
+        ["network", "", "parameters", "systems seen", "seconds", "MSE", "median relative error"],
+        rows,
+    )
     memory()
 
 
@@ -64,7 +77,15 @@ def trained(runs: Path, name: str, data: dict[str, Any], model: dict[str, Any], 
     with (runs / slug / "log.csv").open() as file:
         last = [r for r in csv.DictReader(file) if r["error"]][-1]
     seen = recipe.train.steps * recipe.train.batch
-    return [name, where, f"{count_parameters(network):,}", f"{seen:,}", float(last["seconds"]), float(last["mse"]), float(last["error"])]
+    return [
+        name,
+        where,
+        f"{count_parameters(network):,}",
+        f"{seen:,}",
+        float(last["seconds"]),
+        float(last["mse"]),
+        float(last["error"]),
+    ]
 
 
 def memory() -> None:
@@ -88,7 +109,14 @@ def memory() -> None:
             finally:
                 torch.softmax = keep
             sizes[kind] = max(seen)
-        rows.append([n, sizes["algebraformer"], sizes["flattened"], f"{np.log2(sizes['flattened'] / sizes['algebraformer']):.0f}"])
+        rows.append(
+            [
+                n,
+                sizes["algebraformer"],
+                sizes["flattened"],
+                f"{np.log2(sizes['flattened'] / sizes['algebraformer']):.0f}",
+            ]
+        )
     table("memory", ["n", "attention entries, columns", "flattened", "log2 of the ratio"], rows)
 
 

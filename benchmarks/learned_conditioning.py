@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from spectral_nn import solve_linear
-from spectral_nn.bvp.collocation import second_order_batch
 from spectral_nn_algebraformer import Algebraformer, data
 from spectral_nn_algebraformer.figures import new_figure
 
 from benchmarks.learned_report import FIGURES, table
+from spectral_nn import solve_linear
+from spectral_nn.bvp.collocation import second_order_batch
 
 SIZES = (9, 12, 16, 24, 32, 48, 64, 96, 128, 160, 192)
 #: log K = amplitude × a Gaussian process; trained up to 0.6.
@@ -51,9 +51,25 @@ def main(count: int, weights: str) -> None:
     ax = figure.add_subplot()
     for inside, color, label in ((True, "C0", "in the training range"), (False, "C1", "outside")):
         chosen = [p for p in points if p[3] == inside]
-        ax.loglog(*(np.concatenate([p[i] for p in chosen]) for i in (0, 1)), ".", ms=3, color=color, label=f"network, {label}")
-    ax.loglog(*(np.concatenate([p[i] for p in points]) for i in (0, 2)), ".", ms=2, color="0.6", label="certified answer")
-    ax.set(xlabel="condition number of A", ylabel="relative l2 error", title="8 residual loops, and what the slot returns")
+        ax.loglog(
+            *(np.concatenate([p[i] for p in chosen]) for i in (0, 1)),
+            ".",
+            ms=3,
+            color=color,
+            label=f"network, {label}",
+        )
+    ax.loglog(
+        *(np.concatenate([p[i] for p in points]) for i in (0, 2)),
+        ".",
+        ms=2,
+        color="0.6",
+        label="certified answer",
+    )
+    ax.set(
+        xlabel="condition number of A",
+        ylabel="relative l2 error",
+        title="8 residual loops, and what the slot returns",
+    )
     ax.legend()
     figure.savefig(FIGURES / "learned_conditioning.png", dpi=130)
 

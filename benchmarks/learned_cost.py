@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from spectral_nn import solve_linear
 from spectral_nn_algebraformer import Algebraformer, data, encode
 from spectral_nn_algebraformer.objectives import grid_tensors
 from spectral_nn_algebraformer.pretrained import load_network
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.learned_report import table
+from spectral_nn import solve_linear
 
 SIZES = (32, 64, 128)
 BATCH = 256
@@ -91,10 +91,22 @@ def throughput(weights: str, device: str) -> None:
         flops = counter.get_total_flops()
         for name, dtype in (("float32", None), ("bfloat16", torch.bfloat16)):
             kind = device.split(":")[0]
-            with torch.inference_mode(), torch.autocast(kind, dtype or torch.bfloat16, enabled=dtype is not None):
+            with (
+                torch.inference_mode(),
+                torch.autocast(kind, dtype or torch.bfloat16, enabled=dtype is not None),
+            ):
                 seconds = best(lambda t=tokens, g=tables: network(t, g["integral"], g["weights"]))
             rate = matrix_rate(dtype or torch.float32, device)
-            rows.append([n, name, 1e6 * seconds / len(A), flops / seconds / 1e9, rate / 1e9, f"{100 * flops / seconds / rate:.0f} %"])
+            rows.append(
+                [
+                    n,
+                    name,
+                    1e6 * seconds / len(A),
+                    flops / seconds / 1e9,
+                    rate / 1e9,
+                    f"{100 * flops / seconds / rate:.0f} %",
+                ]
+            )
     head = ["n", "precision", "network, µs per matrix", "GFLOP/s", "matrix product, GFLOP/s", "share"]
     table("throughput", head, rows)
 

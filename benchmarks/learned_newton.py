@@ -16,10 +16,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from spectral_nn import minimize_lp
 from spectral_nn_algebraformer import LearnedStart, LinearTransformer
 
 from benchmarks.learned_report import table
+from spectral_nn import minimize_lp
 
 EXPONENTS = (1.2, 3.0, 8.0, 16.0, 32.0)
 TARGET = 1e-6
@@ -56,14 +56,22 @@ def main(count: int) -> None:
         )  # fmt: skip
         batched = best_time(lambda A=A, b=b, p=p: start.batch(A, b, np.full(len(A), p))) / count
         times.append(
-            [f"{p:g}", *(1e3 * best_time(lambda f=f: f()) for f in solvers(A[0], b[0], p, start)), 1e3 * batched]
+            [
+                f"{p:g}",
+                *(1e3 * best_time(lambda f=f: f()) for f in solvers(A[0], b[0], p, start)),
+                1e3 * batched,
+            ]
         )
         step_rows.append([f"{p:g}", *learned_step(A, b, p)])
     head = ["p", "zero, Armijo", "least squares, exact", "warm 1 %, exact", "learned start (3 solves counted), exact",
             "learned start: ‖r‖ / best - 1", "zero / learned", "least squares / learned", "minimize_lp",
             "minimize_lp, learned start"]  # fmt: skip
     table("newton", head, rows)
-    table("newton_time", ["p", "minimize_lp, ms", "with learned start, ms", "start alone, ms", "start in a batch, ms each"], times)
+    table(
+        "newton_time",
+        ["p", "minimize_lp, ms", "with learned start, ms", "start alone, ms", "start in a batch, ms each"],
+        times,
+    )
     head = ["p", "iterations, Cholesky", "iterations, linear transformer", "solves", "fell back", "Cholesky, ms",
             "linear transformer, ms"]  # fmt: skip
     table("newton_step", head, step_rows)
@@ -89,7 +97,12 @@ def problems(p: float, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     rng = np.random.default_rng(2026)
     A, b = rng.standard_normal((count, 128, 64)), rng.standard_normal((count, 128))
     solved = [minimize_lp(A[i], b[i], p, tol=1e-12) for i in range(count)]
-    return A, b, np.array([norm(A[i] @ s.x - b[i], p) for i, s in enumerate(solved)]), np.stack([s.x for s in solved])
+    return (
+        A,
+        b,
+        np.array([norm(A[i] @ s.x - b[i], p) for i, s in enumerate(solved)]),
+        np.stack([s.x for s in solved]),
+    )
 
 
 def solvers(A: np.ndarray, b: np.ndarray, p: float, start: LearnedStart) -> list[Callable[[], Any]]:
@@ -100,7 +113,9 @@ def solvers(A: np.ndarray, b: np.ndarray, p: float, start: LearnedStart) -> list
     ]
 
 
-def count_all(A: np.ndarray, b: np.ndarray, p: float, best: np.ndarray, x: np.ndarray, exact: bool) -> np.ndarray:
+def count_all(
+    A: np.ndarray, b: np.ndarray, p: float, best: np.ndarray, x: np.ndarray, exact: bool
+) -> np.ndarray:
     return np.array([newton(A[i], b[i], p, best[i], x[i], exact) for i in range(len(A))])
 
 
@@ -137,6 +152,7 @@ def exact_step(r: np.ndarray, d: np.ndarray, p: float) -> float:
 
 def armijo(r: np.ndarray, d: np.ndarray, p: float, slope: float, top: float) -> float:
     """Backtracking from 1 on Σ|r|^p."""
+
     def value(v: np.ndarray) -> float:
         return float(((np.abs(v) / top) ** p).sum())
 

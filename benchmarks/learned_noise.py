@@ -12,12 +12,12 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from spectral_nn import solve_linear
 from spectral_nn_algebraformer.denoise import add_noise
 from spectral_nn_algebraformer.evaluate import recipe_of, test_systems
 from spectral_nn_algebraformer.figures import new_figure
 
 from benchmarks.learned_report import FIGURES, table
+from spectral_nn import solve_linear
 
 SIGMAS = (1e-4, 1e-3, 1e-2)
 WEIGHTS = "noise-diffusion-64"
@@ -42,7 +42,13 @@ def main(count: int) -> None:
         )  # fmt: skip
         if sigma == 1e-2:
             draw_example(x[3], learned.x[3], learned.x_error[3], noisy_A[3], noisy_b[3])
-    head = ["σ", *errors, "best classical / learned", "points in the 90 % band", "residual explained by noise"]
+    head = [
+        "σ",
+        *errors,
+        "best classical / learned",
+        "points in the 90 % band",
+        "residual explained by noise",
+    ]
     table("noise", head, rows)
 
 
@@ -78,7 +84,11 @@ def draw_example(x: np.ndarray, u: np.ndarray, band: np.ndarray, A: np.ndarray, 
     ax.plot(t, u, "C0")
     ax.plot(t, x, "k--", lw=1, label="noise-free solution")
     span = np.ptp(x)
-    ax.set(ylim=(x.min() - 0.6 * span, x.max() + 0.6 * span), xlabel="x", title="1 % noise on every entry of A and b")
+    ax.set(
+        ylim=(x.min() - 0.6 * span, x.max() + 0.6 * span),
+        xlabel="x",
+        title="1 % noise on every entry of A and b",
+    )
     ax.legend()
     figure.savefig(FIGURES / "learned_noise.png", dpi=130)
 

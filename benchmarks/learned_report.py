@@ -6,7 +6,6 @@ import csv
 import re
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from benchmarks.page import RESULTS, ROOT, from_csv

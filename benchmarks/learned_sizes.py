@@ -31,7 +31,14 @@ TRAIN = {
     "precision": "float32",
 }  # fmt: skip
 BLOCK = {"kind": "linear_transformer", "weights": "block", "layers": LAYERS, "heads": 4}
-FULL = {"kind": "linear_transformer", "weights": "full", "layers": LAYERS, "heads": 4, "n": 9, "embedding": 27}
+FULL = {
+    "kind": "linear_transformer",
+    "weights": "full",
+    "layers": LAYERS,
+    "heads": 4,
+    "n": 9,
+    "embedding": 27,
+}
 VARIANTS: dict[str, tuple[dict[str, Any], list[int], str]] = {
     "full, N = 9": (FULL, [9], ""),
     "block, N = 9": (BLOCK, [9], ""),
@@ -53,7 +60,9 @@ def main(runs: Path, count: int) -> None:
         export(runs / slug(name), runs / (slug(name) + "-weights"), {})
         errors[name] = {n: learned(network, n, count) for n in SIZES if model is not FULL or n == 9}
     errors[f"conjugate gradients, {LAYERS} steps"] = {n: gradients(n, count, LAYERS) for n in SIZES}
-    errors["conjugate gradients, equal work"] = {n: gradients(n, count, LAYERS * work_of_layer(n)) for n in SIZES}
+    errors["conjugate gradients, equal work"] = {
+        n: gradients(n, count, LAYERS * work_of_layer(n)) for n in SIZES
+    }
     rows = [[name, *(by_n.get(n, "") for n in SIZES)] for name, by_n in errors.items()]
     table("sizes", ["median relative error at N =", *map(str, SIZES)], rows)
 

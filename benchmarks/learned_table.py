@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from spectral_nn_algebraformer.evaluate import errors, evaluate, loop, recipe_of, test_systems
 from spectral_nn_algebraformer.encode import precondition
+from spectral_nn_algebraformer.evaluate import errors, evaluate, loop, recipe_of, test_systems
 from spectral_nn_algebraformer.figures import new_figure
 from spectral_nn_algebraformer.pretrained import config, shipped_weights
 from spectral_nn_algebraformer.solvers import approximate_inverses

@@ -40,9 +40,25 @@ def main(runs: Path, device: str) -> None:
         needed = next((epoch for epoch, error in curves["fine-tuned"] if error <= final), float("nan"))
         epochs = curves["scratch"][-1][0]
         rows.append(
-            [name, load_recipe(name).data.samples, epochs, final, needed, epochs / needed, curves["fine-tuned"][-1][1]]
+            [
+                name,
+                load_recipe(name).data.samples,
+                epochs,
+                final,
+                needed,
+                epochs / needed,
+                curves["fine-tuned"][-1][1],
+            ]
         )
-    head = ["family", "samples", "epochs from scratch", "its error", "epochs fine-tuned", "ratio", "error at the end"]
+    head = [
+        "family",
+        "samples",
+        "epochs from scratch",
+        "its error",
+        "epochs fine-tuned",
+        "ratio",
+        "error at the end",
+    ]
     table("transfer", head, rows)
     figure.savefig(FIGURES / "learned_transfer.png", dpi=130)
 
@@ -50,7 +66,9 @@ def main(runs: Path, device: str) -> None:
 def curve(run: Path, steps_per_epoch: float) -> list[tuple[float, float]]:
     """(epoch, median relative error) of the validation stream."""
     with (run / "log.csv").open() as file:
-        return [(int(r["step"]) / steps_per_epoch, float(r["error"])) for r in csv.DictReader(file) if r["error"]]
+        return [
+            (int(r["step"]) / steps_per_epoch, float(r["error"])) for r in csv.DictReader(file) if r["error"]
+        ]
 
 
 if __name__ == "__main__":

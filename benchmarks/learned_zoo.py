@@ -11,10 +11,10 @@ import argparse
 import re
 
 import numpy as np
-from spectral_nn import solve_bvp
-from tests.problems import all_problems
 
 from benchmarks.learned_report import table
+from spectral_nn import solve_bvp
+from tests.problems import all_problems
 
 
 def main(max_n: int) -> None:
@@ -24,7 +24,8 @@ def main(max_n: int) -> None:
     for problem in problems:
         arguments = problem.arguments()
         learned, direct = (
-            solve_bvp(**arguments, linear_solver=name, method="collocation", max_n=max_n) for name in ("algebraformer", "lu")
+            solve_bvp(**arguments, linear_solver=name, method="collocation", max_n=max_n)
+            for name in ("algebraformer", "lu")
         )
         x = problem.sample()
         difference = float("nan")

@@ -17,7 +17,7 @@ from spectral_nn_algebraformer.data import Draw, Operators, draw, systems
 from spectral_nn_algebraformer.evaluate import evaluate
 from spectral_nn_algebraformer.pretrained import export
 from spectral_nn_algebraformer.recipe import load_recipe
-from spectral_nn_algebraformer.train import train
+from spectral_nn_algebraformer.train import Progress, train
 
 from spectral_nn import solve_linear
 
@@ -34,7 +34,13 @@ RECIPE = {
     "name": "helmholtz",
     "data": {"family": f"{__name__}:helmholtz", "n": [32]},
     "model": {"kind": "green", "width": 32, "depth": 2, "heads": 2},
-    "train": {"batch": 32, "learning_rate": 5e-3, "optimizer": "muon", "validate_every": 100, "validation": 64},
+    "train": {
+        "batch": 32,
+        "learning_rate": 5e-3,
+        "optimizer": "muon",
+        "validate_every": 100,
+        "validation": 64,
+    },
 }
 
 
@@ -42,15 +48,27 @@ def main(steps: int = 400, run: str | None = None) -> tuple[float, float]:
     """Train, export, measure, solve; return (error of the certified answer, 0)."""
     with tempfile.TemporaryDirectory() as scratch:
         recipe = load_recipe(RECIPE, {"train.steps": steps})
-        train(recipe, run or f"{scratch}/run", callback=lambda p: print(f"step {p.step}: {p.error:.1e}") if p.error > 0 else None)
+        train(
+            recipe,
+            run or f"{scratch}/run",
+            callback=lambda p: print(f"step {p.step}: {p.error:.1e}") if p.error > 0 else None,
+        )
         weights = str(export(run or f"{scratch}/run", f"{scratch}/weights", {}))
-        print({loops: m["median"] for loops, m in evaluate(weights, 64)["n=32"].items() if isinstance(m, dict)})
+        print(
+            {loops: m["median"] for loops, m in evaluate(weights, 64)["n=32"].items() if isinstance(m, dict)}
+        )
 
         A, b = systems(helmholtz, 32, draw(seed=2, split="test", start=0, count=20))
         answer = solve_linear(A, b[:, :, 0], solver=Algebraformer(weights=weights, sizes=(32,)))
         x = np.linalg.solve(A, b)[:, :, 0]
         print(f"20 systems: success {answer.success}, fell back on {answer.items.fell_back.sum()}")
     return float(np.abs(answer.x - x).max() / np.abs(x).max()), 0.0
+
+
+def show(progress: Progress) -> None:
+    """Print the validation error where there is one."""
+    if progress.error > 0:
+        print(f"step {progress.step}: median relative error {progress.error:.1e}")
 
 
 if __name__ == "__main__":

@@ -52,7 +52,11 @@ def main(save: str | None = None) -> tuple[float, float]:
         ax.plot(x, learned.x, "C0", label="learned, 90 % band")
         ax.plot(x, truth, "k--", lw=1, label="noise-free solution")
         size = np.abs(truth).max()
-        ax.set(ylim=(truth.min() - size, truth.max() + size), xlabel="x", title="1 % noise on every entry of A and b")
+        ax.set(
+            ylim=(truth.min() - size, truth.max() + size),
+            xlabel="x",
+            title="1 % noise on every entry of A and b",
+        )
         ax.legend()
         figure.savefig(save, dpi=150)
     return errors["learned"], 0.0

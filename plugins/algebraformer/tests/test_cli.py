@@ -42,7 +42,16 @@ def test_train_export_evaluate_finetune(run, tmp_path):
     assert json.loads((weights / "config.json").read_text())["metrics"]["n=16"]["converged"]["median"] > 0
     output = run("evaluate", weights, "--count", 4, "--json", tmp_path / "m.json")
     assert "median" in output and "n=16" in json.loads((tmp_path / "m.json").read_text())
-    run("finetune", recipe, "--weights", weights, "--run", tmp_path / "fine", "--set", "data.family=reaction_diffusion")
+    run(
+        "finetune",
+        recipe,
+        "--weights",
+        weights,
+        "--run",
+        tmp_path / "fine",
+        "--set",
+        "data.family=reaction_diffusion",
+    )
     assert (tmp_path / "fine" / "checkpoint.safetensors").exists()
 
 

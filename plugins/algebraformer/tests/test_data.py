@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spectral_nn_algebraformer import data, denoise, spd
+
 from spectral_nn.bvp.collocation import grid
 from spectral_nn.chebyshev import matrices
-from spectral_nn_algebraformer import data, denoise, spd
 
 
 def test_streams_of_splits_seeds_and_indices_are_disjoint():

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from spectral_nn.bvp.collocation import row_nodes, second_order_batch
 from spectral_nn_algebraformer import data, encode
 from spectral_nn_algebraformer.reference import reference
+
+from spectral_nn.bvp.collocation import row_nodes, second_order_batch
 
 
 def systems(n=32, family="elliptic", rows="rectangular", count=12):

@@ -25,7 +25,9 @@ def test_example(name, tmp_path, monkeypatch):
         pytest.skip(f"weights {weights!r} are not shipped yet")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    module = __import__(name) if name == "learned_family" else None  # its family is looked up by the module's name
+    module = (
+        __import__(name) if name == "learned_family" else None
+    )  # its family is looked up by the module's name
     main = module.main if module else runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"]
     found, expected = main(**arguments)
     assert abs(found - expected) <= accuracy * (1 + abs(expected))

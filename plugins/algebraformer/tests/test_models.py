@@ -107,8 +107,7 @@ def test_block_weights_are_the_full_product_with_identities_and_ones():
         [
             torch.cat(
                 [
-                    weight[i, j]
-                    * (torch.eye(n) if si == sj == n else torch.ones(si, sj))
+                    weight[i, j] * (torch.eye(n) if si == sj == n else torch.ones(si, sj))
                     for j, sj in enumerate(sizes)
                 ],
                 dim=1,
@@ -154,7 +153,9 @@ def test_denoiser_integrates_exactly_when_it_corrects_nothing():
     b = b[:, :, 0]
     readings = denoise.read(A, b, np.full(60, 1e-5))
     tables = {k: torch.from_numpy(v).double() for k, v in denoise.tables(64, 48).items()}
-    parts = (torch.from_numpy(v) for v in (readings.readings[..., 0], readings.readings[..., 2], readings.ends))
+    parts = (
+        torch.from_numpy(v) for v in (readings.readings[..., 0], readings.readings[..., 2], readings.ends)
+    )
     u = integrate(*parts, tables).numpy() * readings.unit
     x = np.linalg.solve(A, b[..., None])[..., 0]
     error = np.linalg.norm(u - x, axis=1) / np.linalg.norm(x, axis=1)
@@ -163,7 +164,11 @@ def test_denoiser_integrates_exactly_when_it_corrects_nothing():
 
 @pytest.mark.parametrize(
     "model",
-    [SMALL, {"kind": "algebraformer", "n": 8, "width": 16, "depth": 2, "heads": 2}, {"kind": "linear_transformer"}],
+    [
+        SMALL,
+        {"kind": "algebraformer", "n": 8, "width": 16, "depth": 2, "heads": 2},
+        {"kind": "linear_transformer"},
+    ],
     ids=lambda m: m["kind"],
 )
 def test_forward_can_be_exported(model):
@@ -182,7 +187,11 @@ def test_forward_can_be_exported(model):
 
 @pytest.mark.parametrize(
     ("model", "word"),
-    [({"kind": "gren"}, "green"), ({"kind": "green", "widht": 4}, "width"), ({"kind": "recurrent", "cell": "rnn"}, "lstm")],
+    [
+        ({"kind": "gren"}, "green"),
+        ({"kind": "green", "widht": 4}, "width"),
+        ({"kind": "recurrent", "cell": "rnn"}, "lstm"),
+    ],
 )
 def test_unknown_network_options_name_the_nearest(model, word):
     with pytest.raises(ValueError, match=word):

@@ -8,11 +8,12 @@ import sys
 import numpy as np
 import pytest
 import torch
+from spectral_nn_algebraformer import Algebraformer, AlgebraformerDiffusion, LinearTransformer, data
+from spectral_nn_algebraformer.pretrained import SHIPPED, WeightsError, load_network, shipped_weights
+
 from spectral_nn import linear_solvers, minimize_lp, solve_bvp, solve_linear
 from spectral_nn.linear import LinearStatus, factor
 from spectral_nn.linear.krylov import FGMRES
-from spectral_nn_algebraformer import Algebraformer, AlgebraformerDiffusion, LinearTransformer, data
-from spectral_nn_algebraformer.pretrained import SHIPPED, WeightsError, load_network, shipped_weights
 
 HAS = set(shipped_weights())
 
@@ -111,14 +112,22 @@ def test_answer_scales_with_rows_and_right_hand_side(rng):
 @needs("elliptic")
 def test_network_as_preconditioner_saves_iterations():
     A, b, _ = systems(count=1)
-    without = FGMRES(preconditioner=None, rtol=1e-10) if "preconditioner" in FGMRES.__dataclass_fields__ else FGMRES()
+    without = (
+        FGMRES(preconditioner=None, rtol=1e-10)
+        if "preconditioner" in FGMRES.__dataclass_fields__
+        else FGMRES()
+    )
     plain = without.solve(without.factor(A[0]), b[0]).iterations
     state_of = Algebraformer(loops=1)
     state = state_of.factor(A[0])
     from spectral_nn.linear.krylov import fgmres
 
     _, steps, _ = fgmres(
-        lambda V: V @ A[0].T, lambda V: np.stack([state_of.solve(state, v).x for v in V]), b[:1], np.array([1e-10]), 60
+        lambda V: V @ A[0].T,
+        lambda V: np.stack([state_of.solve(state, v).x for v in V]),
+        b[:1],
+        np.array([1e-10]),
+        60,
     )
     assert np.max(steps) < 25 and np.max(steps) < max(plain, 60)
 
@@ -184,7 +193,9 @@ def test_both_slots_agree_with_direct_solvers(rng):
     x = np.linspace(0, 2, 9)
     assert learned.success and np.allclose(learned(x), direct(x), atol=1e-9)
     A, b = rng.normal(size=(30, 8)), rng.normal(size=30)
-    assert np.allclose(minimize_lp(A, b, 4, linear_solver="linear_transformer").x, minimize_lp(A, b, 4).x, atol=1e-6)
+    assert np.allclose(
+        minimize_lp(A, b, 4, linear_solver="linear_transformer").x, minimize_lp(A, b, 4).x, atol=1e-6
+    )
 
 
 @needs("noise-diffusion-64")
@@ -208,7 +219,11 @@ def test_denoiser_refuses_what_it_was_not_trained_for():
     A, b, _ = systems("diffusion", count=1)
     wrong, _, _ = systems("advection_diffusion", count=1)
     solver = Algebraformer()
-    for matrix, noise, word in ((A[0], 0.5, "between"), (wrong[0], 1e-3, "form"), (A[0, :32, :32], 1e-3, "n = 64")):
+    for matrix, noise, word in (
+        (A[0], 0.5, "between"),
+        (wrong[0], 1e-3, "form"),
+        (A[0, :32, :32], 1e-3, "n = 64"),
+    ):
         with pytest.raises(ValueError, match=word):
             solver.factor(matrix, noise=noise)
 
@@ -268,6 +283,29 @@ def test_weights_round_trip_to_the_bit(tmp_path):
     settings = json.loads((folder / "config.json").read_text())
     assert settings["steps_done"] == 2 and settings["metrics"] == {"note": 1.0}
     assert "2 of 2 steps" in (folder / "README.md").read_text()
+
+
+def test_int8_storage_is_a_quarter_of_the_size_and_nearly_the_same_network(tmp_path):
+    from spectral_nn_algebraformer.pretrained import export
+    from spectral_nn_algebraformer.recipe import load_recipe
+    from spectral_nn_algebraformer.train import train
+
+    model = {"kind": "algebraformer", "n": 16, "width": 64, "depth": 2, "heads": 2}
+    data_ = {"objective": "solution", "n": [16], "rhs": 1}
+    recipe = load_recipe(
+        {"name": "tiny", "data": data_, "model": model, "train": {"steps": 2, "batch": 2, "validation": 2}}
+    )
+    network = train(recipe, tmp_path / "run")
+    sizes = {}
+    for storage in ("float32", "int8"):
+        folder = export(tmp_path / "run", tmp_path / storage, {}, storage=storage)
+        sizes[storage] = (folder / "model.safetensors").stat().st_size
+    assert sizes["int8"] < 0.35 * sizes["float32"]
+    loaded = load_network(str(tmp_path / "int8"))
+    tokens = torch.randn(2, 16, 17)
+    with torch.no_grad():
+        plain, rounded = network(tokens), loaded(tokens)
+    assert 0 < (plain - rounded).abs().max() < 0.05 * plain.abs().max()
 
 
 @pytest.mark.parametrize("name", sorted(HAS))

@@ -43,7 +43,11 @@ def same(a, b):
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_every_recipe_runs_at_toy_size(name, tmp_path):
     shipped = load_recipe(name)
-    known = set(vars(build(shipped.model).config)) if shipped.model["kind"] != "algebraformer" else {"width", "depth", "heads"}
+    known = (
+        set(vars(build(shipped.model).config))
+        if shipped.model["kind"] != "algebraformer"
+        else {"width", "depth", "heads"}
+    )
     size = {f"model.{k}": v for k, v in TOY_MODEL.items() if k in known and k != "n"}
     toy = {"train.steps": 2, "train.batch": 4, "train.validation": 4, "train.warmup": 1, "weights": ""}
     if shipped.model["kind"] == "recurrent":
@@ -83,7 +87,11 @@ def test_kill_at_any_moment_leaves_a_run_that_goes_on(tmp_path):
     for patience in (0.0, 0.15):
         process = subprocess.Popen([sys.executable, "-c", code, str(run)])
         deadline = time.time() + 60
-        while not (run / "checkpoint.safetensors").exists() and time.time() < deadline and process.poll() is None:
+        while (
+            not (run / "checkpoint.safetensors").exists()
+            and time.time() < deadline
+            and process.poll() is None
+        ):
             time.sleep(0.01)
         time.sleep(patience)
         process.send_signal(signal.SIGKILL)
@@ -140,7 +148,11 @@ def test_two_processes_train_as_one_does(tmp_path):
         check=True, capture_output=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     one = state(train(load_recipe(recipe), tmp_path / "one"))
-    two = {k[8:]: v for k, v in read(tmp_path / "two" / "checkpoint.safetensors")[0].items() if k.startswith("network.")}
+    two = {
+        k[8:]: v
+        for k, v in read(tmp_path / "two" / "checkpoint.safetensors")[0].items()
+        if k.startswith("network.")
+    }
     assert max((one[k] - two[k]).abs().max() for k in one) < 1e-4
 
 

@@ -20,7 +20,8 @@ def model_card(settings: Mapping[str, Any], notes: str = "") -> str:
         "",
         "| | |",
         "| --- | --- |",
-        f"| network | {settings['model']['kind']}, {settings['parameters']:,} parameters |",
+        f"| network | {settings['model']['kind']}, {settings['parameters']:,} parameters, "
+        f"stored as {settings['storage']} |",
         f"| data | {data['family']}, n = {', '.join(map(str, data['n']))}; {stream}; seed {recipe['seed']} |",
         f"| trained | {settings['steps_done']:,} of {train['steps']:,} steps of {train['batch']} matrices "
         f"({seen:,} in all), {train['optimizer']}, rate {train['learning_rate']:g} |",

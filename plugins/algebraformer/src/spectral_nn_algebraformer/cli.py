@@ -114,7 +114,9 @@ def _train(recipe: str, run: Path | None, device: str, resume: bool, overrides: 
 
         def show(point: Point) -> None:
             bar.update(
-                task, completed=point.step, description=f"{loaded.name}  loss {point.loss:.3f}  rate {point.rate:.1e}"
+                task,
+                completed=point.step,
+                description=f"{loaded.name}  loss {point.loss:.3f}  rate {point.rate:.1e}",
             )
             if point.error == point.error:
                 bar.console.print(f"step {point.step}: median relative error {point.error:.2e} (validation)")

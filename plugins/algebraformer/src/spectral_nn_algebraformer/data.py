@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+
 from spectral_nn.bvp.collocation import row_nodes, second_order_batch
 from spectral_nn.chebyshev import grid, matrices
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+
 from spectral_nn.chebyshev import grid, matrices
 
 from .reference import Reference, reference
@@ -118,14 +119,20 @@ def check(A: np.ndarray, sigma: np.ndarray, weights: str) -> None:
     sizes = config(weights)["recipe"]["data"]["n"]
     n = A.shape[-1]
     if n not in sizes:
-        raise ValueError(f"A: the denoiser {weights!r} was trained for n = {', '.join(map(str, sizes))}, got n = {n}")
+        raise ValueError(
+            f"A: the denoiser {weights!r} was trained for n = {', '.join(map(str, sizes))}, got n = {n}"
+        )
     low, high = SIGMAS
     if (sigma < 0.99 * low).any() or (sigma > 1.01 * high).any():
-        raise ValueError(f"noise: the denoiser was trained for σ between {low:g} and {high:g}, got {sigma.max():g}")
+        raise ValueError(
+            f"noise: the denoiser was trained for σ between {low:g} and {high:g}, got {sigma.max():g}"
+        )
     ends = A[:, [0, -1]].copy()
     ends[:, 0, 0] = ends[:, 1, -1] = 0.0
     if (A[:, 0, 0] == 0).any() or (A[:, -1, -1] == 0).any() or np.abs(ends).max() > 0:
-        raise ValueError("A: the denoiser takes u given at both ends; the first and last rows say something else")
+        raise ValueError(
+            "A: the denoiser takes u given at both ends; the first and last rows say something else"
+        )
     readings = read(A, np.zeros(A.shape[:2]), sigma)
     if (readings.misfit > 4.0 * sigma + 1e-6).any():
         raise ValueError(

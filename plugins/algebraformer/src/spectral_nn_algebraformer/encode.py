@@ -88,7 +88,9 @@ def precondition(A: np.ndarray, rows: str = "rectangular") -> Encoded:
         P[at, :, 1:-1] = (interior - lift @ (conditions[at] @ interior)) / a2[at][:, None, :]
         P[at, :, :1] = lift[:, :, :1] / norms[at, 0][:, None, None]
         P[at, :, -1:] = lift[:, :, 1:] / norms[at, 1][:, None, None]
-    return Encoded(P, P @ A, coefficients, boundary, level, _misfit(A, symbol, conditions, boundary, table), table)
+    return Encoded(
+        P, P @ A, coefficients, boundary, level, _misfit(A, symbol, conditions, boundary, table), table
+    )
 
 
 def is_candidate(A: np.ndarray) -> np.ndarray:
@@ -105,13 +107,23 @@ def is_candidate(A: np.ndarray) -> np.ndarray:
         ends = np.linalg.norm(A[:, 0], axis=1) > 0
         conditions = A[:, [0, -1]] / lengths[:, :, None]
         along = np.abs(np.einsum("bj,bj->b", conditions[:, 0], conditions[:, 1]))
-        return finite & ends & (share.min(axis=1) > SMALLEST_SHARE) & (lengths > 0).all(axis=1) & (along < 0.999)
+        return (
+            finite & ends & (share.min(axis=1) > SMALLEST_SHARE) & (lengths > 0).all(axis=1) & (along < 0.999)
+        )
 
 
 def select(encoded: Encoded, which: np.ndarray) -> Encoded:
     """Some systems of a batch."""
-    parts = (encoded.P, encoded.M, encoded.coefficients, encoded.boundary, encoded.level, encoded.misfit)
-    return Encoded(*(part[which] for part in parts), table=encoded.table)
+    e = encoded
+    return Encoded(
+        e.P[which],
+        e.M[which],
+        e.coefficients[which],
+        e.boundary[which],
+        e.level[which],
+        e.misfit[which],
+        e.table,
+    )
 
 
 def features(encoded: Encoded, modes: int = MODES) -> np.ndarray:
@@ -121,7 +133,9 @@ def features(encoded: Encoded, modes: int = MODES) -> np.ndarray:
     local = _local(table.upsample @ encoded.coefficients)
     # a column of an integral operator is its kernel times a quadrature weight
     columns = np.zeros((batch, n, modes))  # a grid of fewer points than modes has no more coefficients
-    columns[..., :n] = np.einsum("kj,bji->bik", table.analysis[:modes], M, optimize=True) - table.analysis[:modes].T
+    columns[..., :n] = (
+        np.einsum("kj,bji->bik", table.analysis[:modes], M, optimize=True) - table.analysis[:modes].T
+    )
     columns /= np.maximum(table.weights, table.weights[1])[:, None]
     place = np.stack([table.x, np.arccos(-table.x) / np.pi, table.x**2], axis=1)
     whole = np.concatenate([encoded.boundary, np.log1p(encoded.level)[:, None]], axis=1)
@@ -180,7 +194,9 @@ def _level(c0: np.ndarray, conditions: np.ndarray, table: Reference) -> np.ndarr
     """The level of k² next to the mean of -a0/a2, and high enough for L to be regular."""
     mean = 0.5 * np.maximum(-c0, 0.0) @ (table.weights @ table.upsample)
     levels = np.array(LEVELS)
-    index = np.where(mean < 0.5, 0, np.clip(np.rint(np.log(np.maximum(mean, 1.0)) / np.log(4.0)) + 1, 1, None))
+    index = np.where(
+        mean < 0.5, 0, np.clip(np.rint(np.log(np.maximum(mean, 1.0)) / np.log(4.0)) + 1, 1, None)
+    )
     index = np.minimum(index, len(levels) - 1).astype(int)
     _, lines = table.inverse(0.0)
     at_ends = conditions @ lines

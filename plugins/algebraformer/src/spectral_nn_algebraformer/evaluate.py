@@ -123,6 +123,24 @@ def spd_measures(weights: str | Path, recipe: Recipe, count: int, split: str) ->
     return out
 
 
+def start_measures(weights: str | Path, recipe: Recipe, count: int, split: str) -> dict[str, Any]:
+    """Learned start: how far the proposal and least squares are above the minimum of ‖Ax - b‖_p, by p."""
+    from .starts import LearnedStart
+
+    start = LearnedStart(str(weights))
+    n = recipe.data.n[0]
+    out: dict[str, Any] = {}
+    for p in recipe.data.p:
+        A, b, exponents, best = spd.lp_problems(recipe.seed, split, 0, min(count, 128), n, (p,))
+        least = np.stack([np.linalg.lstsq(a, c, rcond=None)[0] for a, c in zip(A, b, strict=True)])
+        for name, x in (("least squares", least), ("learned start", start.batch(A, b, exponents))):
+            r = np.abs(np.einsum("bmn,bn->bm", A, x) - b)
+            top = r.max(axis=1)
+            value = top * ((r / top[:, None]) ** p).sum(axis=1) ** (1 / p)
+            out[f"n={n} p={p:g} {name}"] = quantiles(value / best - 1)
+    return out
+
+
 def test_systems(
     recipe: Recipe, n: int, count: int, split: str = "test", family: Any = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -178,4 +196,5 @@ _BY_OBJECTIVE = {
     "solution": solution_measures,
     "noise": noise_measures,
     "spd": spd_measures,
+    "start": start_measures,
 }

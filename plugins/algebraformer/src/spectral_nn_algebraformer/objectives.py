@@ -64,7 +64,9 @@ class Objective(ABC):
             size = min(count - done, samples - first)
             parts.append(data.draw(self.recipe.seed, split, first, size, self.recipe.data.rhs))
             done += size
-        return data.Draw(*(np.concatenate([getattr(p, k) for p in parts]) for k in ("uniforms", "normals", "data")))
+        return data.Draw(
+            *(np.concatenate([getattr(p, k) for p in parts]) for k in ("uniforms", "normals", "data"))
+        )
 
 
 class OperatorObjective(Objective):
@@ -127,7 +129,9 @@ class SolutionObjective(Objective):
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
         if recipe.data.scaling not in ("rows", "preconditioned", "global"):
-            raise ValueError(f"data.scaling: expected rows, preconditioned or global, got {recipe.data.scaling!r}")
+            raise ValueError(
+                f"data.scaling: expected rows, preconditioned or global, got {recipe.data.scaling!r}"
+            )
         self._units: dict[int, tuple[float, float, float]] = {}
 
     def units(self, n: int) -> tuple[float, float, float]:
@@ -210,7 +214,11 @@ class NoiseObjective(Objective):
         u, log_band = network(batch["readings"], batch["log_sigma"], batch["ends"], tables)
         x = batch["x"]
         error = u - x
-        return error.square().sum(1) / x.square().sum(1), log_band, error / u.detach().abs().amax(1, keepdim=True)
+        return (
+            error.square().sum(1) / x.square().sum(1),
+            log_band,
+            error / u.detach().abs().amax(1, keepdim=True),
+        )
 
 
 class SpdObjective(Objective):

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 SHIPPED = Path(__file__).parent / "weights"
+#: Matrices with fewer entries stay float32 in int8 storage: there is nothing to save.
+QUANTIZE_FROM = 4096
 
 
 class WeightsError(ValueError):
@@ -72,7 +74,9 @@ def load_state(weights: str | Path, model: Mapping[str, Any]) -> dict[str, Tenso
     return _tensors(folder(weights), settings)
 
 
-def export(run: str | Path, target: str | Path, metrics: Mapping[str, Any], notes: str = "") -> Path:
+def export(
+    run: str | Path, target: str | Path, metrics: Mapping[str, Any], notes: str = "", storage: str = "float32"
+) -> Path:
     """Write the weights of a run directory as a folder that `load_network` takes.
 
     Parameters
@@ -85,7 +89,11 @@ def export(run: str | Path, target: str | Path, metrics: Mapping[str, Any], note
         What `evaluate` measured; goes into config.json and the card.
     notes : str
         Limits, for the card.
+    storage : {"float32", "int8"}
+        How large matrices are written: as trained, or rounded to 255 levels per row, a quarter of the size.
     """
+    if storage not in ("float32", "int8"):
+        raise ValueError(f"storage: expected 'float32' or 'int8', got {storage!r}")
     from safetensors.torch import save
 
     from . import checkpoint
@@ -93,6 +101,8 @@ def export(run: str | Path, target: str | Path, metrics: Mapping[str, Any], note
 
     tensors, meta = checkpoint.read(Path(run) / "checkpoint.safetensors")
     state = {k[8:]: v.contiguous() for k, v in tensors.items() if k.startswith("network.")}
+    if storage == "int8":
+        state = _quantized(state)
     target = Path(target)
     target.mkdir(parents=True, exist_ok=True)
     (target / "model.safetensors").write_bytes(save(state, metadata={"format": "pt"}))
@@ -102,6 +112,7 @@ def export(run: str | Path, target: str | Path, metrics: Mapping[str, Any], note
         "model": meta["recipe"]["model"],
         "recipe": meta["recipe"],
         "parameters": meta["parameters"],
+        "storage": storage,
         "steps_done": meta["step"],
         "training_seconds": round(meta["seconds"]),
         "metrics": dict(metrics),
@@ -142,7 +153,29 @@ def _tensors(path: Path, settings: Mapping[str, Any]) -> dict[str, Tensor]:
         ) from error
     if digest(tensors) != settings.get("sha256"):
         raise WeightsError(f"{file}: the checksum is not the one in config.json; reinstall or export again.")
-    return tensors
+    return _dequantized(tensors)
+
+
+def _quantized(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Matrices of some size as int8 with a scale per row; the rest as it is."""
+    import torch
+
+    out = {}
+    for name, value in state.items():
+        if value.ndim == 2 and value.numel() >= QUANTIZE_FROM:
+            scale = value.abs().amax(dim=1, keepdim=True).clamp_min(1e-12) / 127
+            out[name + ".int8"] = torch.round(value / scale).to(torch.int8)
+            out[name + ".scale"] = scale
+        else:
+            out[name] = value
+    return out
+
+
+def _dequantized(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    out = {k: v for k, v in tensors.items() if not k.endswith((".int8", ".scale"))}
+    for name in (k.removesuffix(".int8") for k in tensors if k.endswith(".int8")):
+        out[name] = tensors[name + ".int8"].float() * tensors[name + ".scale"]
+    return out
 
 
 def _fill(network: nn.Module, tensors: dict[str, Tensor], name: str) -> None:

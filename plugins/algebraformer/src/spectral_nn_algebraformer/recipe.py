@@ -1,18 +1,18 @@
 """Recipes: a TOML file says what is trained on what, for how long; nothing else decides the outcome.
 
-    name = "diffusion-64"
-    seed = 1
+name = "diffusion-64"
+seed = 1
 
-    [data]                      # see DataConfig
-    family = "diffusion"
-    n = [64]
+[data]                      # see DataConfig
+family = "diffusion"
+n = [64]
 
-    [model]                     # kind: a key of models.KINDS; the rest are the fields of its config
-    kind = "green"
-    width = 96
+[model]                     # kind: a key of models.KINDS; the rest are the fields of its config
+kind = "green"
+width = 96
 
-    [train]                     # see TrainConfig
-    steps = 10000
+[train]                     # see TrainConfig
+steps = 10000
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
+
 from spectral_nn.bvp.collocation import grid, row_basis
 from spectral_nn.chebyshev import matrices
 from spectral_nn.chebyshev.grid import quadrature_weights

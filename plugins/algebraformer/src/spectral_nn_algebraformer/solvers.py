@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
+
 from spectral_nn.linear import ItemReports, LinearSolution, LinearStatus, Traits, matrix_of
 
 from . import denoise, encode, spd
@@ -188,7 +189,9 @@ class LinearTransformer:
         matrices = matrix[None] if single else matrix
         diagonal = np.einsum("bii->bi", matrices)
         if not np.isfinite(matrices).all() or (diagonal <= 0).any():
-            raise ValueError("A: expected symmetric positive definite matrices; a diagonal entry is not positive")
+            raise ValueError(
+                "A: expected symmetric positive definite matrices; a diagonal entry is not positive"
+            )
         if np.abs(matrices - np.swapaxes(matrices, 1, 2)).max() > 1e-8 * np.abs(matrices).max():
             raise ValueError("A: expected symmetric positive definite matrices; this one is not symmetric")
         root = 1.0 / np.sqrt(diagonal)
@@ -245,7 +248,10 @@ def approximate_inverses(
     dtype = autocast_dtype(precision, device)
     out = np.empty_like(encoded.M)
     chunk = max(CHUNK_TOKENS // encoded.table.n, 1) if device == "cpu" else len(tokens)
-    with torch.inference_mode(), torch.autocast(device.split(":")[0], dtype or torch.bfloat16, enabled=dtype is not None):
+    with (
+        torch.inference_mode(),
+        torch.autocast(device.split(":")[0], dtype or torch.bfloat16, enabled=dtype is not None),
+    ):
         for at in range(0, len(tokens), chunk):
             W = network(tokens[at : at + chunk].to(device), tables["integral"], tables["weights"])
             out[at : at + chunk] = W.float().cpu().numpy()
@@ -280,7 +286,9 @@ def _encode(matrices: np.ndarray, rows: str | None) -> tuple[encode.Encoded, np.
     """Precondition the systems that are of the family; which ones are."""
     candidates = np.flatnonzero(encode.is_candidate(matrices))
     if not candidates.size:
-        raise ValueError("A: not a second-order collocation matrix with separated conditions, rows in order of x")
+        raise ValueError(
+            "A: not a second-order collocation matrix with separated conditions, rows in order of x"
+        )
     if rows not in ROWS:
         rows = encode.rows_of(matrices[candidates[0]])
     encoded = encode.precondition(matrices[candidates], rows)

@@ -117,7 +117,9 @@ def make_optimizers(network: nn.Module, recipe: Recipe) -> list[torch.optim.Opti
         out.append(torch.optim.Muon(matrices, lr=t.learning_rate, weight_decay=t.weight_decay,
                                     adjust_lr_fn="match_rms_adamw"))  # fmt: skip
     if rest:
-        out.append(torch.optim.AdamW(rest, lr=t.learning_rate, betas=(0.9, 0.98), weight_decay=t.weight_decay))
+        out.append(
+            torch.optim.AdamW(rest, lr=t.learning_rate, betas=(0.9, 0.98), weight_decay=t.weight_decay)
+        )
     return out
 
 
@@ -182,7 +184,9 @@ def _setup(recipe: Recipe, run: Path, device: str, resume: bool) -> _Setup:
         run.mkdir(parents=True, exist_ok=True)
         (run / "recipe.json").write_text(json.dumps(recipe.to_dict(), indent=1) + "\n", encoding="utf-8")
     wrapped = DistributedDataParallel(network) if world > 1 else network
-    return _Setup(recipe, objective, network, wrapped, optimizers, run, device, step, seconds, rank, world, rows)
+    return _Setup(
+        recipe, objective, network, wrapped, optimizers, run, device, step, seconds, rank, world, rows
+    )
 
 
 def _fit(s: _Setup, stop_after: int | None, callback: Callable[[Progress], None] | None) -> None:
@@ -240,13 +244,24 @@ def _validate(s: _Setup, dtype: torch.dtype | None) -> dict[str, float]:
     sizes = s.recipe.data.n
     batch = s.objective.batch("validation", 0, s.recipe.train.validation, sizes[len(sizes) // 2])
     s.network.eval()
-    measured = s.objective.measures(s.network, {k: v.to(s.device) for k, v in batch.items()}, s.recipe.train.loops)
+    measured = s.objective.measures(
+        s.network, {k: v.to(s.device) for k, v in batch.items()}, s.recipe.train.loops
+    )
     s.network.train()
     return measured
 
 
 def _log(s: _Setup, loss: float, rate: float, norm: float, measured: dict[str, float], data_s: float) -> None:
-    row = [s.step, loss, rate, norm, measured["error"], measured["mse"], round(s.seconds, 2), round(data_s, 2)]
+    row = [
+        s.step,
+        loss,
+        rate,
+        norm,
+        measured["error"],
+        measured["mse"],
+        round(s.seconds, 2),
+        round(data_s, 2),
+    ]
     s.rows.append([None if isinstance(v, float) and math.isnan(v) else v for v in row])
     path = s.run / "log.csv"
     fresh = len(s.rows) == 1 or not path.exists()

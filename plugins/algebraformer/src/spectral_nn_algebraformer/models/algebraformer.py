@@ -85,7 +85,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, causal: bool = False) -> Tensor:
         scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
         if causal:
             n = scores.shape[-1]
-            scores = scores.masked_fill(torch.ones(n, n, dtype=torch.bool, device=q.device).triu(1), -torch.inf)
+            scores = scores.masked_fill(
+                torch.ones(n, n, dtype=torch.bool, device=q.device).triu(1), -torch.inf
+            )
         mixed = torch.softmax(scores, dim=-1).to(v.dtype) @ v
     batch, heads, n, size = mixed.shape
     return mixed.transpose(1, 2).reshape(batch, n, heads * size)
@@ -94,6 +96,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, causal: bool = False) -> Tensor:
 def scale_residual_branches(blocks: nn.ModuleList) -> None:
     """Start the branches small, so that the signal of a deep stack does not grow (as GPT-2 does)."""
     for block in blocks:
+        assert isinstance(block, Block)
         for layer in (block.out, block.mlp_out):
             nn.init.normal_(layer.weight, std=0.02 / (2 * len(blocks)) ** 0.5)
             nn.init.zeros_(layer.bias)

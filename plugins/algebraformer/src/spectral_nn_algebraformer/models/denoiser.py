@@ -80,7 +80,9 @@ class Denoiser(nn.Module):
             log_K, f = (smooth + 10.0 * torch.exp(log_sigma)[:, None, :] * correction).unbind(-1)
             u = integrate(log_K, f, ends, t)
             size = u.abs().amax(dim=1, keepdim=True) + 1e-12
-            seen = torch.cat([t["upsample"] @ h.float(), (u / size)[..., None], t["upsample"] @ smooth], dim=-1)
+            seen = torch.cat(
+                [t["upsample"] @ h.float(), (u / size)[..., None], t["upsample"] @ smooth], dim=-1
+            )
         g = self.band_embed(seen.detach())
         log_weights = torch.log(t["grid_weights"].clamp_min(1e-4))
         for block in self.band_blocks:

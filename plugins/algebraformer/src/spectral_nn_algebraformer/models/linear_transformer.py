@@ -63,7 +63,7 @@ class LinearTransformer(nn.Module):
         out = []
         for layer in range(self.config.layers):
             S = stream[:, :n].transpose(1, 2) @ stream[:, :n]
-            update = 0
+            update = torch.zeros_like(stream)
             for head in range(self.config.heads):
                 moved = self._times(self.Q[layer, head], stream, n) @ S
                 update = update + self._times(self.P[layer, head], moved, n)

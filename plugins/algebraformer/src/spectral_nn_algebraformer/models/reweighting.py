@@ -53,7 +53,9 @@ class Reweighting(nn.Module):
             size = (torch.einsum("bmn,bn->bm", A, x) - b).abs() + 1e-20
             log_top = torch.log(size / size.amax(1, keepdim=True)).clamp_min(-12.0)
             log_mean = torch.log(size / size.mean(1, keepdim=True)).clamp_min(-12.0)
-            whole = torch.stack([torch.log(p), torch.full_like(p, m / n), torch.full_like(p, float(k))], dim=-1)
+            whole = torch.stack(
+                [torch.log(p), torch.full_like(p, m / n), torch.full_like(p, float(k))], dim=-1
+            )
             rows = torch.stack([log_top, log_mean, log_w / 3.0, torch.log(leverage.clamp(1e-6, 1.0))], dim=-1)
             h = self.embed(torch.cat([rows, whole[:, None].expand(-1, m, -1)], dim=-1))
             for layer in self.layers:
@@ -73,7 +75,9 @@ def weighted_least_squares(A: Tensor, b: Tensor, w: Tensor) -> tuple[Tensor, Ten
     scaled = A * w[..., None]
     H = A.transpose(1, 2) @ scaled
     n = H.shape[-1]
-    H = H + 1e-6 * H.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(n, dtype=H.dtype, device=H.device)
+    H = H + 1e-6 * H.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(
+        n, dtype=H.dtype, device=H.device
+    )
     factor = torch.linalg.cholesky(H)
     x = torch.cholesky_solve((scaled.transpose(1, 2) @ b[..., None]), factor).squeeze(-1)
     half = torch.linalg.solve_triangular(factor, A.transpose(1, 2), upper=False)
