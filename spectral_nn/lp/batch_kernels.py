@@ -174,44 +174,49 @@ def _infeasibility(A, y):
     return worst / size if size > 0.0 else 0.0
 
 
-@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+@njit(cache=True, error_model="numpy")
 def _factor(A, d, B, H):
-    """Cholesky factor of A' diag(d) A into the lower triangle of H by rows; the smallest relative pivot."""
+    """A' diag(d) A = U'U, U into the upper triangle of H by rows; the smallest relative pivot.
+
+    Row by row from the top, every inner loop along a row: the compiler makes vector instructions of it.
+    """
     m, n = A.shape
     for i in range(m):
         w = math.sqrt(d[i])
         for j in range(n):
             B[i, j] = w * A[i, j]
     np.dot(B.T, B, H)
-    smallest = 1.0
+    diagonal = np.empty(n)
     for j in range(n):
-        for i in range(j):
-            total = H[j, i]
-            for k in range(i):
-                total -= H[j, k] * H[i, k]
-            H[j, i] = total / H[i, i]
-        before = H[j, j]
-        total = before
-        for k in range(j):
-            total -= H[j, k] * H[j, k]
-        if not total > 0.0:
+        diagonal[j] = H[j, j]
+    smallest = 1.0
+    for k in range(n):
+        pivot = H[k, k]
+        if not pivot > 0.0:
             return 0.0
-        smallest = min(smallest, total / before)
-        H[j, j] = math.sqrt(total)
+        smallest = min(smallest, pivot / diagonal[k])
+        scale = 1.0 / math.sqrt(pivot)
+        for j in range(k, n):
+            H[k, j] *= scale
+        for i in range(k + 1, n):
+            v = H[k, i]
+            for j in range(i, n):
+                H[i, j] -= v * H[k, j]
     return smallest
 
 
-@njit(cache=True, error_model="numpy")
-def _back_solve(L, g):
+@njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+def _back_solve(U, g):
+    """g into (U'U)^-1 g."""
     n = len(g)
-    for j in range(n):
-        total = g[j]
-        for k in range(j):
-            total -= L[j, k] * g[k]
-        g[j] = total / L[j, j]
-    for j in range(n - 1, -1, -1):
-        g[j] /= L[j, j]
-        v = g[j]
-        for k in range(j):
-            g[k] -= L[j, k] * v
+    for k in range(n):
+        v = g[k] / U[k, k]
+        g[k] = v
+        for j in range(k + 1, n):
+            g[j] -= v * U[k, j]
+    for k in range(n - 1, -1, -1):
+        total = g[k]
+        for j in range(k + 1, n):
+            total -= U[k, j] * g[j]
+        g[k] = total / U[k, k]
     return g
