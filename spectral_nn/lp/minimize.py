@@ -19,6 +19,7 @@ from .program import Stacked, stack
 from .quick import solve_quickly
 from .reduction import Reduction, compose, eliminate, eliminate_sparse, orthonormalize
 from .result import LpResult, LpStatus
+from .smoothing import rescue
 from .state import Outcome
 from .systems import System
 
@@ -135,6 +136,8 @@ def solve_problem(
     if outcome is None:
         assert road.direction is not None
         return unbounded(problem, road.direction, began)
+    if outcome.status == LpStatus.STALLED:
+        outcome = road.smoothed(outcome)
     result = finish(
         problem, stacked, road.reduction, road.newton.system, outcome, road.length, road.log_value, tol, began
     )
@@ -208,6 +211,22 @@ class _Road:
             self.newton.nit, self.newton.history = stalled.nit, stalled.history
             outcome = self.newton.run(cold=False)
         return outcome
+
+    def smoothed(self, stalled: Outcome) -> Outcome:
+        """The outcome of a second attempt by smoothing, or `stalled`."""
+        newton = self.newton
+        steps = rescue(newton)
+        if steps is None:
+            return stalled
+        newton.system.factorizations += steps
+        nit = stalled.nit + steps
+        fun, gap = self._shown(newton.fun, newton.gap)
+        history = [*stalled.history, {"nit": nit, "fun": fun, "gap": gap, "step": 1.0}]
+        theta = newton.theta
+        return Outcome(
+            newton.z, newton.r, theta * newton.y, theta * newton.zd, newton.mu, LpStatus.CONVERGED, newton.gap, nit,
+            newton.start_level, history,
+        )  # fmt: skip
 
     def _orthonormalize(self) -> bool:
         self.reduction = compose(self.reduction, orthonormalize(self.reduction.program))
