@@ -27,39 +27,39 @@ def combine_rows_threads(coefficients, basis, out, row, column):
         _combine_group(coefficients, basis, out, row, column, g * _GROUP, min((g + 1) * _GROUP, batch))
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath={"contract"})
 def _combine_group(coefficients, basis, out, row, column, first, last):
     n_terms, _, n_rows = coefficients.shape
     n_columns = basis.shape[2]
-    for r in range(n_rows):
-        for b in range(first, last):
-            target = out[b, row + r, column : column + n_columns]
-            if n_terms == 0:
+    stop = column + n_columns
+    quads = first
+    if n_terms >= 3:  # four matrices at a time: the basis is read once for all of them
+        quads = first + 4 * ((last - first) // 4)
+        for b in range(first, quads, 4):
+            for r in range(n_rows):
+                p0, p1, p2 = basis[0, r], basis[1, r], basis[2, r]
+                a0, a1, a2 = coefficients[0, b, r], coefficients[1, b, r], coefficients[2, b, r]
+                b0, b1, b2 = coefficients[0, b + 1, r], coefficients[1, b + 1, r], coefficients[2, b + 1, r]
+                c0, c1, c2 = coefficients[0, b + 2, r], coefficients[1, b + 2, r], coefficients[2, b + 2, r]
+                d0, d1, d2 = coefficients[0, b + 3, r], coefficients[1, b + 3, r], coefficients[2, b + 3, r]
+                target_a = out[b, row + r, column:stop]
+                target_b = out[b + 1, row + r, column:stop]
+                target_c = out[b + 2, row + r, column:stop]
+                target_d = out[b + 3, row + r, column:stop]
+                for c in range(n_columns):
+                    x, y, z = p0[c], p1[c], p2[c]
+                    target_a[c] = a0 * x + a1 * y + a2 * z
+                    target_b[c] = b0 * x + b1 * y + b2 * z
+                    target_c[c] = c0 * x + c1 * y + c2 * z
+                    target_d[c] = d0 * x + d1 * y + d2 * z
+    for b in range(first, last):
+        for r in range(n_rows):
+            target = out[b, row + r, column:stop]
+            if b >= quads:
                 for c in range(n_columns):
                     target[c] = 0.0
-            elif n_terms == 1:
-                s0 = coefficients[0, b, r]
-                p0 = basis[0, r]
+            for e in range(3 if b < quads else 0, n_terms):
+                s = coefficients[e, b, r]
+                p = basis[e, r]
                 for c in range(n_columns):
-                    target[c] = s0 * p0[c]
-            elif n_terms == 2:
-                s0 = coefficients[0, b, r]
-                s1 = coefficients[1, b, r]
-                p0 = basis[0, r]
-                p1 = basis[1, r]
-                for c in range(n_columns):
-                    target[c] = s0 * p0[c] + s1 * p1[c]
-            else:
-                s0 = coefficients[0, b, r]
-                s1 = coefficients[1, b, r]
-                s2 = coefficients[2, b, r]
-                p0 = basis[0, r]
-                p1 = basis[1, r]
-                p2 = basis[2, r]
-                for c in range(n_columns):
-                    target[c] = s0 * p0[c] + s1 * p1[c] + s2 * p2[c]
-                for e in range(3, n_terms):
-                    s0 = coefficients[e, b, r]
-                    p0 = basis[e, r]
-                    for c in range(n_columns):
-                        target[c] += s0 * p0[c]
+                    target[c] += s * p[c]
