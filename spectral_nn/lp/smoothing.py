@@ -15,13 +15,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.linalg import cho_factor, cho_solve
 
 from .program import Inequalities, Program
 from .state import State
 
-LARGEST = 2_000_000  # multiplications m n^2 / n per Hessian, entries of A, that a second attempt may cost
+LARGEST = 2_000_000  # entries of A up to which a second attempt is worth its time
 DECADES = 13  # deltas from 1e-1 to 1e-13 of the size of a term
 STEPS = 30  # Newton steps per delta; a handful is the rule
 SMALL_DECREMENT = (
@@ -46,8 +45,11 @@ def rescue(state: State) -> int | None:
     z = state.z if P.inequalities is None else _inside(P.inequalities, smoothed.G, state.z)
     steps, proven = 0, False
     if z is not None:
-        with np.errstate(all="ignore"):
-            steps, proven = _follow(state, smoothed, z)
+        try:
+            with np.errstate(all="ignore"):
+                steps, proven = _follow(state, smoothed, z)
+        except np.linalg.LinAlgError:  # overflow on the way: nothing gained
+            pass
     if proven:
         return steps
     state.z, state.zd, state.r, state.y, state.s, state.mu, state.primal = before
@@ -128,7 +130,7 @@ class _Smoothed:
         self.is_norm = self.norm[self.group]
         rows = program.inequalities
         G = np.zeros((0, program.A.shape[1])) if rows is None else rows.rows()
-        self.G = G.toarray() if sp.issparse(G) else G
+        self.G = G if isinstance(G, np.ndarray) else G.toarray()
         self.h = np.zeros(0) if rows is None else rows.h
 
     def sums(self, values: np.ndarray) -> np.ndarray:
@@ -213,15 +215,15 @@ def _minimize(
         w = smoothed.weights(z, mu, tau)
         dz = -cho_solve(_factor(smoothed.hessian(point, w)), g)
         decrement = -float(g @ dz)
-        if not decrement > 1e-17 * (abs(point.value) + abs(P.smooth_part(z))):
-            return z, mu, step
         Gdz = G @ dz
-        z = z + _exact_step(smoothed, z, r, s, dz, Gdz, delta, tau) * dz
         change = tau / s - mu + w * Gdz
+        moves = decrement > 1e-17 * (abs(point.value) + abs(P.smooth_part(z)))
+        if moves:
+            z = z + _exact_step(smoothed, z, r, s, dz, Gdz, delta, tau) * dz
         back = change < 0
         longest = float(np.min(mu[back] / -change[back], initial=np.inf))
         mu = mu + min(1.0, INSIDE * longest) * change
-        if decrement <= SMALL_DECREMENT * error:
+        if not moves or decrement <= SMALL_DECREMENT * error:
             return z, mu, step
     return z, mu, STEPS
 
@@ -259,6 +261,8 @@ def _factor(H: np.ndarray) -> tuple[np.ndarray, bool]:
     """Cholesky of H in unit-diagonal scaling, shifted as little as it takes."""
     scale = np.sqrt(np.maximum(H.diagonal(), 1e-300))
     unit = H / np.outer(scale, scale)
+    if not np.all(np.isfinite(unit)):
+        raise np.linalg.LinAlgError("the Hessian overflows")
     shift = 0.0
     while True:
         try:
