@@ -20,7 +20,7 @@ from .march import is_initial_value_problem, march
 from .mesh import Mesh, State
 from .newton import SMALLEST_DAMPING, NewtonOutcome, newton
 from .problem import Problem
-from .resolve import Residuals, condition_residual, refine, residuals
+from .resolve import Residuals, condition_residual, refine, residuals, scales
 from .result import BVPResult, Status
 from .scan import scan
 
@@ -46,6 +46,9 @@ DENSE_MAX_N = 2048
 AMPLE = 300.0
 """Where the estimated error is more than this many tol, the residual is pushed further down than tol."""
 BEST = 5e-15
+AMPLIFIED = 1e8
+"""Condition from which Newton steps that stagnate are blamed on it."""
+EPS = 2e-16
 FINEST = 1e-13
 """Newton's tolerance is not set below what rounding allows."""
 ATTEMPT = 60
@@ -206,8 +209,10 @@ class AdaptiveLoop:
     def forget(self) -> None:
         self.outcome: NewtonOutcome | None = None
         self.residual: Residuals | None = None
+        self.floor: Any = 0.0
         self.amplified = Amplification()
         self.worst: list[float] = []
+        self.breaks: list[float] = []
 
     def run(self, state: State, tight: bool = False, boldest: float = SMALLEST_DAMPING) -> Status:
         """Refine until the residual is within tol; returns why it ended."""
@@ -239,14 +244,16 @@ class AdaptiveLoop:
             if out.evaluation is not None or self.outcome is None:
                 self.outcome = out
             if not out.converged:
+                if out.stagnant and amplification(out, None).condition > AMPLIFIED:
+                    return Status.ILL_CONDITIONED
                 return REASONS[out.reason]
+            if not np.any(self.floor):
+                self.floor = EPS * scales(out.evaluation).max(axis=1, keepdims=True)
+            out.evaluation.floor = self.floor
             r = self.residual = residuals(out.evaluation, self.rhs)
             state = out.evaluation.state
             if not tight and not problem.linear and r.worst < LOOSE_UNTIL:
-                tight, again = (
-                    True,
-                    out.evaluation,
-                )  # judge a mesh only when Newton's own error is out of the way
+                tight, again = True, out.evaluation  # Newton's own error must be out of the way
                 continue
             self.worst.append(r.worst)
             if r.worst <= target and self.scan:
@@ -286,7 +293,10 @@ class AdaptiveLoop:
             at = _break_in(self.problem, state, int(np.argmax(r.per_element)), self.rhs)
             if at is not None and np.abs(mesh.t - at).min() > ULP * np.abs(mesh.t).max():
                 worst.clear()
-                return Mesh(_insert(mesh.t, at), mesh.p, mesh.orders)
+                self.breaks.append(at)
+                return Mesh(
+                    _insert(mesh.t, at, (*self.problem.breakpoints, *self.breaks)), mesh.p, mesh.orders
+                )
             if len(worst) > HOPELESS and worst[-1] < 1e-6 and worst[-1] > 0.5 * worst[-1 - HOPELESS]:
                 return None
         new = refine(state, r.per_element, target)
@@ -306,10 +316,10 @@ def _break_in(problem: Problem, state: State, element: int, rhs: Any) -> float |
     )
 
 
-def _insert(t: np.ndarray, at: float) -> np.ndarray:
-    """Add a breakpoint and drop those that refinement had crowded around it."""
+def _insert(t: np.ndarray, at: float, breaks: tuple[float, ...]) -> np.ndarray:
+    """Add a breakpoint and drop those that refinement had crowded around it, but for breaks known before."""
     gap = 0.02 * (t[-1] - t[0]) / max(8, t.size)
-    keep = (np.abs(t - at) > gap) | (t == t[0]) | (t == t[-1])
+    keep = (np.abs(t - at) > gap) | np.isin(t, (t[0], t[-1], *breaks))
     return np.unique(np.append(t[keep], at))
 
 

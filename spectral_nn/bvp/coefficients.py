@@ -41,14 +41,20 @@ def solve_ultraspherical_problem(
     sides = [_side(problem, rhs, i) for i in range(m)]
     conditions = _conditions(problem)
     single = m == 1
-    u, info = solve_ultraspherical(
-        coefs[0][0] if single else coefs,
-        sides[0] if single else sides,
-        conditions,
-        domain,
-        tol=1e-15,
-        n_max=max_n,
-    )
+    try:
+        u, info = solve_ultraspherical(
+            coefs[0][0] if single else coefs,
+            sides[0] if single else sides,
+            conditions,
+            domain,
+            tol=1e-15,
+            n_max=max_n,
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"method: 'ultraspherical' takes smooth coefficients and right-hand sides ({error}); "
+            "expected method='mesh' for others"
+        ) from None
     series = (u,) if single else tuple(u)
     sets = _residuals(problem, series, rhs, info.n)
     bc = _condition_residual(conditions, series)

@@ -152,7 +152,7 @@ def linear_system(
         raise ValueError(
             f"op: expected parameters of shape (B, 1) for a batch of problems, got a batch of shape {batch}"
         )
-    dtype = np.result_type(float, *everything, left, middle, right)
+    dtype = np.result_type(complex if problem.complex else float, *everything, left, middle, right)
 
     A = output(out, batch[0] if batch else None, space.size, dtype)
     row = n_left = left.shape[-2]

@@ -11,7 +11,7 @@ from .resolve import Residuals, scales
 from .system import Evaluation, unpack
 
 ROUNDING = 4e-16
-TRIALS, SAFETY = 1, 3.0
+TRIALS, SAFETY = 1, 2.0
 """Random perturbations solved for, and the factor by which the worst one may be unlucky."""
 
 

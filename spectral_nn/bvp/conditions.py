@@ -29,7 +29,7 @@ class Condition:
     integrals: list[tuple[int, int, np.ndarray]] = field(default_factory=list)
     """(j, k, weights (n,)) of Σ weights·u_j^(k)(nodes)."""
     params: list[tuple[int, Any]] = field(default_factory=list)
-    scale: float = 1.0
+    scale: float = 0.0
     """Size of the terms that cancel in ``value``: the residual is judged relative to it."""
 
     def move(self, key: Any, coefficient: Any, size: Any) -> None:
@@ -196,6 +196,10 @@ def call_with_params(function: Callable, args: Sequence[Any], params: dict[str, 
             raise ValueError(f"{name}: branches on x or an unknown; use np.where(condition, a, b)") from None
         raise
     except TypeError as error:
+        if "Python scalars" in str(error):
+            raise TypeError(
+                f"{name}: x is an array; use NumPy's functions (np.sin), not math's (math.sin)"
+            ) from None
         if "positional argument" in str(error):
             raise TypeError(f"{name}: expected a callable of {len(args)} arguments: {error}") from None
         raise

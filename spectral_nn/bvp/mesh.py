@@ -165,6 +165,22 @@ class State:
         mesh_kernels.fields(self.Z, self.W, mesh.half, mesh.orders, mesh.zoff, mesh.slot, V, xi + 1.0, out)
         return out.reshape(out.shape[0], -1)
 
+    def fields_at(self, x: np.ndarray, element: np.ndarray) -> np.ndarray:
+        """Values (Σ(d_j + 1), n) of all derivatives at any points (n,) in the given elements."""
+        from . import mesh_kernels
+
+        mesh = self.mesh
+        coefs = np.ascontiguousarray(self.W @ mesh.ref.to_coefficients.T)
+        out = np.empty((int(mesh.slot[-1]), x.size), dtype=self.W.dtype)
+        highest = np.empty((mesh.m, x.size), dtype=self.W.dtype)
+        mesh_kernels.highest_at(coefs, mesh.t, element, x, highest)
+        states = np.empty((x.size, mesh.D), dtype=self.W.dtype)
+        mesh_kernels.states_at(coefs, self.Z, mesh.t, mesh.orders, mesh.zoff, element, x, states)
+        for j, d in enumerate(mesh.orders):
+            out[mesh.slot[j] : mesh.slot[j] + d] = states[:, mesh.zoff[j] : mesh.zoff[j] + d].T
+            out[mesh.slot[j] + d] = highest[j]
+        return out
+
     def at(self, j: int, k: int, x0: float) -> Any:
         """u_j^(k)(x0)."""
         mesh = self.mesh

@@ -22,6 +22,8 @@ SMALLEST_DAMPING = 1e-6
 """Chebfun's lambdaMin: a step cut this short goes nowhere."""
 STAGNANT = 1e-10
 """Steps this small that no longer shrink are rounding."""
+NOISY = 1e-4
+"""Steps below this that lead nowhere are taken for amplified rounding."""
 FLOOR = 1e-4
 """An unknown is measured against its own size, but not below this fraction of the largest unknown."""
 
@@ -47,6 +49,8 @@ class NewtonOutcome:
     """"converged", "singular", "diverged", "nonfinite" or "iterations"."""
     message: str = ""
     records: list[NewtonRecord] = field(default_factory=list)
+    stagnant: bool = False
+    """Whether the steps that lead nowhere are small: rounding, amplified by the problem."""
     kept: Any = None
     """The last system and its factors: the error estimate solves with them again."""
 
@@ -113,7 +117,8 @@ def newton(
             break
         trial, contraction, factor = search.along(now, out.kept)
         if trial is None:
-            out.evaluation, out.reason = now, "diverged"
+            out.evaluation, out.reason, out.stagnant = now, "diverged", size < NOISY
+            out.converged = size < STAGNANT
             return out
         record = NewtonRecord(iteration, size, factor, contraction, n)
         out.records.append(record)
@@ -124,7 +129,7 @@ def newton(
         # The simplified correction is the next step to first order: if it is below tol, the state is good. Steps that
         # are tiny and no longer shrink are rounding; the residual will tell how good the state is then.
         good = contraction < 0.5 and contraction * size <= tol and contraction**2 * size <= 0.1 * tol
-        if factor == 1.0 and (good or (contraction > 0.5 and size < STAGNANT)):
+        if (factor == 1.0 and good) or (size < STAGNANT and (factor < 1.0 or contraction > 0.5)):
             out.converged, out.reason = True, "converged"
             break
     return out

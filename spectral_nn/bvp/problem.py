@@ -134,12 +134,13 @@ class Problem:
                 self._incidence[j, term.source[0]] = max(self._incidence[j, term.source[0]], term.source[1])
             self.complex |= any(np.iscomplexobj(v) for v in lin.residual)
             self.complex |= any(np.iscomplexobj(d) for *_, d in lin.entries + lin.param_entries)
+            kernels = [f.map for f in s.functions if f.kind == "kernel"]
+            self.complex |= any(np.iscomplexobj(K(x[:2, None], x[:2])) for K in kernels)
+            # Around zero, so that conditions that are affine are known for good, in units of any size.
+            zero = np.zeros_like(x)
+            nothing = [0.0] * (len(values) + len(s.scalars))
             around = Surroundings(
-                x,
-                np.full_like(x, (b - a) / x.size),
-                lambda j, k: np.full_like(x, GUESSED),
-                lambda j, k, x0: GUESSED,
-                values + [0.0] * len(s.scalars),
+                x, np.full_like(x, (b - a) / x.size), lambda j, k: zero, lambda j, k, x0: 0.0, nothing
             )
             if isinstance(self._bc, str) and self._bc != "periodic":
                 raise ValueError(f"bc: the only condition given by name is 'periodic', got {self._bc!r}")
@@ -160,7 +161,7 @@ class Problem:
         )
         s.linear = lin.affine and all(c.affine for c in conditions)
         if all(c.affine and not c.integrals for c in conditions):
-            self._plain = [_at_zero(c, values) for c in conditions]
+            self._plain = conditions
         self.consistent = self._consistency()
         self._check_counts(len(conditions))
         for scalar in s.scalars:
@@ -260,16 +261,9 @@ class Problem:
         ]
 
 
-def _at_zero(c: Condition, params: list[Any]) -> Condition:
-    """An affine condition on point values, known where all of them are `GUESSED`, around zero instead."""
-    value = c.value - GUESSED * sum(coef for *_, coef in c.points)
-    value = value - sum(coef * (params[n] if n < len(params) else 0.0) for n, coef in c.params)
-    return Condition(value, c.label, True, c.points, [], c.params)
-
-
 def _moved(c: Condition, around: Surroundings) -> Condition:
     """An affine condition on point values, known around zero, around another state."""
-    value, scale = c.value, 1.0
+    value, scale = c.value, abs(c.value)
     for x0, j, k, coef in c.points:
         term = coef * around.at(j, k, x0)
         value, scale = value + term, scale + abs(term)

@@ -87,7 +87,7 @@ def scales(ev: Evaluation) -> np.ndarray:
     terms += np.abs(rest)  # what does not depend on the unknowns: the right-hand side
     mean = (terms @ mesh.ref.weights) @ mesh.half / (mesh.t[-1] - mesh.t[0])
     share = np.maximum(1.0, (mesh.t[-1] - mesh.t[0]) / (mesh.E * 2.0 * mesh.half))
-    ev.scales = np.maximum(terms.max(axis=2) + share * mean[:, None], 1e-300)
+    ev.scales = np.maximum(terms.max(axis=2) + share * mean[:, None], np.maximum(ev.floor, 1e-300))
     return ev.scales
 
 
@@ -96,7 +96,9 @@ def refine(state: State, relative: np.ndarray, tol: float) -> Mesh:
     mesh = state.mesh
     worst = relative.max()
     threshold = POLLUTED * min(worst, 1.0)
-    if worst > UNRESOLVED:  # only the worst elements, but enough of them that oscillations are resolved in a few levels
+    if (
+        worst > UNRESOLVED
+    ):  # only the worst elements, but enough of them that oscillations are resolved in a few levels
         threshold = min(0.1 * min(worst, 1.0), float(np.quantile(relative, 1.0 - AT_LEAST)))
     marked = relative > max(tol, threshold)
     marked[np.argmax(relative)] = True
@@ -109,9 +111,16 @@ def refine(state: State, relative: np.ndarray, tol: float) -> Mesh:
 
 
 def condition_residual(ev: Evaluation, problem: Problem) -> float:
-    """Largest boundary (or other) condition's residual, relative to the terms that cancel in it."""
+    """Largest residual of a condition, relative to its constant and its terms, these as large as they get on the domain."""
     from .conditions import Surroundings
 
     state, mesh = ev.state, ev.state.mesh
     around = Surroundings(mesh.x, mesh.weights, lambda j, k: ev.fields[mesh.slot[j] + k], state.at, state.lam)
-    return max((abs(complex(c.value)) / c.scale for c in problem.conditions(around)), default=0.0)
+    largest = np.abs(ev.fields).max(axis=1, initial=0.0)
+    worst = 0.0
+    for c in problem.conditions(around):
+        size = sum(abs(coef) * largest[mesh.slot[j] + k] for _, j, k, coef in c.points)
+        size += sum(float(np.abs(w).sum()) * largest[mesh.slot[j] + k] for j, k, w in c.integrals)
+        size += sum(abs(coef * state.lam[n]) for n, coef in c.params) + c.scale
+        worst = max(worst, abs(complex(c.value)) / size if size > 0 else 0.0)
+    return worst

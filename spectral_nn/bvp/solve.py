@@ -58,7 +58,8 @@ def solve_bvp(
         linearized around the solution, h the length of the element, E elements on a domain of length L; the maximum
         is taken over two different sets of points off the nodes, and the largest of all equations and elements counts.
     bc_tol : float, optional
-        Bound on the residual of each condition relative to 1 + its terms, default `tol`.
+        Bound on the residual of each condition, relative to its constant and its terms (coefficients times the largest
+        value of what they multiply), default `tol`.
     method : {"auto", "mesh", "collocation", "ultraspherical"}
         Discretization. "mesh": elements with h-refinement, for everything. "collocation": one dense matrix, what learned
         solvers take. "ultraspherical": almost banded, for linear equations with smooth coefficients.

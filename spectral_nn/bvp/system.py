@@ -42,6 +42,8 @@ class Evaluation:
     lin: Linearization
     distant: list[tuple[int, np.ndarray]]
     """(i, rows (E p, n)): what equation i takes from distant points, subtracted from it."""
+    floor: Any = 0.0
+    """(m, 1): rounding level of the terms at the start of the solve, for solutions that vanish."""
     scales: np.ndarray | None = None
     """Sizes of the terms, once `resolve.scales` has been asked."""
 
@@ -227,7 +229,9 @@ def _jump_table(ev: Evaluation, mesh: Mesh) -> np.ndarray:
     return table
 
 
-def _own_conditions(problem: Problem, state: State, lin: Linearization, around: Surroundings) -> list[Condition]:
+def _own_conditions(
+    problem: Problem, state: State, lin: Linearization, around: Surroundings
+) -> list[Condition]:
     """Conditions of the unknowns that the trace made: values, integrals, starts of antiderivatives, consistency."""
     s, out, sums = problem.structure, [], iter(lin.sums)
     a = problem.domain[0]
