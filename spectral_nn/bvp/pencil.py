@@ -19,7 +19,7 @@ from .conditions import as_list
 from .mesh import Mesh, State
 from .nonlocal_terms import pack
 from .problem import Problem, rhs_values
-from .resolve import condition_residual, scales
+from .resolve import scales
 from .system import Evaluation, StepSystem, assemble, distant_rows, evaluate, unpack
 
 #: |μ| below this fraction of the largest is rounding: an infinite eigenvalue.
@@ -114,21 +114,9 @@ class Pencil:
         S = mesh.D + state.lam.size
         for i, rows in distant_rows(self.problem, mesh, S, lin, between=True):
             r[i] -= rows @ pack(state, S)
-        size = np.maximum(scales(ev).max(axis=1), self._least_scale(ev))
-        return float((np.abs(r).max(axis=1) / size).max()), condition_residual(ev, self.problem)
-
-    def _least_scale(self, ev: Evaluation) -> np.ndarray:
-        """What each equation would make of functions of this size that vary over the whole domain.
-
-        For an eigenvalue 0 (u constant, u'' = 0) the terms themselves are nothing but rounding.
-        """
-        mesh, (i, j, k) = ev.state.mesh, ev.index
-        size = np.abs(ev.fields[mesh.slot[:-1]]).max(axis=1)
-        size = np.maximum(size, SMALL * size.max(initial=0.0))
-        out = np.full(mesh.m, 1e-300)
-        for n in range(i.size):
-            out[i[n]] += np.abs(ev.coef[n]).max() * size[j[n]] * (mesh.t[-1] - mesh.t[0]) ** -float(k[n])
-        return out
+        natural = _natural_sizes(ev)
+        size = np.maximum(scales(ev).max(axis=1), _sizes_of_terms(ev, natural))
+        return float((np.abs(r).max(axis=1) / size).max()), _condition_residual(ev, natural)
 
     def _check_homogeneous(self) -> None:
         mesh = Mesh(np.array(self.problem.domain), 8, self.orders)
@@ -237,6 +225,43 @@ class Discrete:
     def state(self, vector: np.ndarray) -> State:
         """An eigenvector as functions on the mesh."""
         return unpack(np.ascontiguousarray(vector), self.mesh, self.pencil.problem.structure.p, self.S)
+
+
+def _natural_sizes(ev: Evaluation) -> Callable[[int, int], float]:
+    """(j, k) -> the size of u_j^(k) if u_j varies over the whole domain.
+
+    Residuals are judged against it where the terms themselves are nothing but rounding: for an eigenvalue 0,
+    u is constant and u'' = 0.
+    """
+    mesh = ev.state.mesh
+    size = np.abs(ev.fields[mesh.slot[:-1]]).max(axis=1)
+    size = np.maximum(size, SMALL * size.max(initial=0.0))
+    length = mesh.t[-1] - mesh.t[0]
+    return lambda j, k: float(size[j] * length ** -float(k))
+
+
+def _sizes_of_terms(ev: Evaluation, natural: Callable[[int, int], float]) -> np.ndarray:
+    """Σ of the natural sizes of the terms of each equation (m,)."""
+    out = np.full(ev.state.mesh.m, 1e-300)
+    for n, (i, j, k) in enumerate(zip(*ev.index, strict=True)):
+        out[i] += np.abs(ev.coef[n]).max() * natural(j, k)
+    return out
+
+
+def _condition_residual(ev: Evaluation, natural: Callable[[int, int], float]) -> float:
+    """The largest residual of a condition, relative to its terms as large as they get on the domain."""
+    mesh, worst = ev.state.mesh, 0.0
+    largest = np.abs(ev.fields).max(axis=1, initial=0.0)
+
+    def size_of(j: int, k: int) -> float:
+        return max(float(largest[mesh.slot[j] + k]), natural(j, k))
+
+    for c in ev.conditions:
+        size = sum(abs(coefficient) * size_of(j, k) for _, j, k, coefficient in c.points)
+        size += sum(float(np.abs(weights).sum()) * size_of(j, k) for j, k, weights in c.integrals)
+        size += sum(abs(coefficient * ev.state.lam[n]) for n, coefficient in c.params)
+        worst = max(worst, abs(complex(c.value)) / size if size > 0 else 0.0)
+    return worst
 
 
 def _dense(A: AlmostBlockDiagonal | np.ndarray) -> np.ndarray:

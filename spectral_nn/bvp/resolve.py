@@ -111,12 +111,18 @@ def refine(state: State, relative: np.ndarray, tol: float) -> Mesh:
 
 
 def condition_residual(ev: Evaluation, problem: Problem) -> float:
-    """Largest residual of a condition, relative to its constant and its terms, these as large as they get on the domain."""
+    """Largest residual of a condition, relative to its constant and its terms, these as large as they get anywhere."""
     from .conditions import Surroundings
 
     state, mesh = ev.state, ev.state.mesh
     around = Surroundings(mesh.x, mesh.weights, lambda j, k: ev.fields[mesh.slot[j] + k], state.at, state.lam)
     largest = np.abs(ev.fields).max(axis=1, initial=0.0)
+    length = mesh.t[-1] - mesh.t[0]
+    for j, d in enumerate(
+        mesh.orders
+    ):  # where a derivative vanishes, rounding of the function itself is what is left
+        for row in range(mesh.slot[j] + 1, mesh.slot[j] + d + 1):
+            largest[row] = max(largest[row], largest[row - 1] / length)
     worst = 0.0
     for c in problem.conditions(around):
         size = sum(abs(coef) * largest[mesh.slot[j] + k] for _, j, k, coef in c.points)
