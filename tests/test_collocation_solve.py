@@ -42,6 +42,10 @@ CASES = {
         dict(op=lambda x, u: u - u.fredholm(lambda x, t: np.minimum(x, t)) - 1, domain=(0, 1)),
         lambda x: np.cos(x) + np.tan(1) * np.sin(x),
     ),
+    "complex kernel": (
+        dict(op=lambda x, u: u - u.fredholm(lambda x, t: 0.1j * x * t) - 1, domain=(0, 1)),
+        lambda x: 1 + 0.05j * x / (1 - 0.1j / 3),
+    ),
     "complex": (
         dict(op=lambda x, u: u.diff(2) + 900 * u, domain=(0, 1), lbc=1, rbc=lambda u: u.diff() - 30j * u),
         lambda x: np.exp(30j * x),

@@ -186,6 +186,17 @@ def test_conservative_form_interior_jump_and_integral_conditions():
 def test_integral_operators():
     green = BVP(lambda x, u: u.fredholm(lambda x, t: np.minimum(x, t)), (0, 1)).eigs(4, which="LM")
     assert green.success and relative(green, 1 / ((np.arange(4) + 0.5) * np.pi) ** 2) < 1e-13
+    # Fox and Li's laser resonator, a complex kernel, against Nyström's method with Gauss-Legendre points.
+    F = 4 * np.pi
+
+    def kernel(x, t):
+        return np.sqrt(1j * F / np.pi) * np.exp(-1j * F * (x - t) ** 2)
+
+    laser = BVP(lambda x, u: u.fredholm(kernel), (-1, 1)).eigs(5, which="LM")
+    t, w = np.polynomial.legendre.leggauss(80)
+    nystrom = np.linalg.eigvals(kernel(t[:, None], t) * w)
+    nystrom = nystrom[np.argsort(-np.abs(nystrom))][:5]
+    assert laser.success and relative(laser, nystrom) < 1e-12
     nilpotent = BVP(lambda x, u: u.volterra(lambda x, t: 1.0 + 0 * x * t), (0, 1))
     result = nilpotent.eigs(1, which="LM", max_n=100)  # a Volterra operator has no eigenvalue but 0
     assert not result.success and result.status in (EigStatus.TOO_FEW, EigStatus.NOT_RESOLVED)
