@@ -209,6 +209,7 @@ class _Road:
                 return None
             self.newton.warm(self.reduction.z(x) / self.length, stalled.y)
             self.newton.nit, self.newton.history = stalled.nit, stalled.history
+            self.newton.start_level = stalled.start_level
             outcome = self.newton.run(cold=False)
         return outcome
 

@@ -33,6 +33,7 @@ SMALLEST_WEIGHT = (
 SMALLEST_WEIGHT_KKT = 1e-8  # where E x = 0 is kept in the matrix: its factorization does not pivot
 FIRST_LARGE, GROW = 4.0, 2.0  # homotopy for p > 2: p = 4, then p - 1 doubles
 FIRST_SMALL, GROW_DUAL = 4 / 3, 3.0  # homotopy for p < 2: q = 4, then q - 1 grows threefold
+STEEP = 8.0
 GOOD_STEP = 0.3  # the homotopy moves on after a step at least this long
 ACCURACY = 0.2  # of line searches: 0.05 saves no iteration, 0.5 costs one now and then
 TO_BOUNDARY = 0.99
@@ -157,7 +158,7 @@ class Newton(State):
         np.maximum(self.reference, self.floors, out=self.reference)
         self.start_size = float(np.abs(self.z).max(initial=0.0))
         kernels.values(self.r, P.ptr, P.p, P.c, P.kind, self.values)
-        self.start_level = float(self.values.sum())
+        self.start_level = self.start_level or float(self.values.sum())
         if self.rows is not None:
             start_barrier(self)
         best, waited, status = np.inf, 0, LpStatus.MAX_ITER
@@ -273,7 +274,9 @@ class Newton(State):
             self.mu = self.mu + dual * dmu
         self.step = step
         if max(step, dual) >= GOOD_STEP:
-            self.pc = _next_exponents(self.pc, P.p)
+            # large exponents wait for feasibility: on the way there they would see nothing but the largest residual
+            ahead = _next_exponents(self.pc, P.p)
+            self.pc = np.where(P.p > STEEP, self.pc, ahead) if self.infeasible else ahead
         return step > 0 or dual > 0
 
     def _units(self, pc: np.ndarray) -> None:
