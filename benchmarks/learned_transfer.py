@@ -18,11 +18,12 @@ from spectral_nn_algebraformer.train import train
 
 from benchmarks.learned_report import FIGURES, table
 
+TARGETS = (3e-2, 1e-2, 1e-3, 1e-4)
 RECIPES = ("transfer-reaction", "transfer-advection")
 
 
 def main(runs: Path, device: str) -> None:
-    rows = []
+    rows, milestones = [], []
     figure = new_figure(9, 3.6)
     axes = figure.subplots(1, 2)
     for ax, name in zip(axes, RECIPES, strict=True):
@@ -37,7 +38,7 @@ def main(runs: Path, device: str) -> None:
         ax.axhline(final, color="0.7", lw=1, ls=":")
         ax.set(xlabel="epochs", ylabel="median relative error, 4 loops", title=name)
         ax.legend()
-        needed = next((epoch for epoch, error in curves["fine-tuned"] if error <= final), float("nan"))
+        needed = first_below(curves["fine-tuned"], final)
         epochs = curves["scratch"][-1][0]
         rows.append(
             [
@@ -60,7 +61,17 @@ def main(runs: Path, device: str) -> None:
         "error at the end",
     ]
     table("transfer", head, rows)
+    table(
+        "transfer_milestones",
+        ["family", "error", "epochs, scratch", "epochs, fine-tuned", "ratio"],
+        milestones,
+    )
     figure.savefig(FIGURES / "learned_transfer.png", dpi=130)
+
+
+def first_below(curve: list[tuple[float, float]], target: float) -> float:
+    """The first epoch with an error of at most the target; NaN if there is none."""
+    return next((epoch for epoch, error in curve if error <= target), float("nan"))
 
 
 def curve(run: Path, steps_per_epoch: float) -> list[tuple[float, float]]:

@@ -10,6 +10,8 @@ import numpy as np
 
 from .data import stream_key
 
+#: Row weights below this share of the largest are raised to it.
+LOWEST_WEIGHT = 1e-3
 #: Set in the key of these streams, which the streams of `data` and of noise leave clear.
 _SPD_BIT = 1 << 62
 
@@ -88,9 +90,16 @@ def _hessian(rng: np.random.Generator, n: int, p: tuple[float, ...]) -> np.ndarr
     x = np.linalg.lstsq(G, b, rcond=None)[0]
     r = b - G @ x
     for _ in range(int(rng.integers(4))):  # a few damped Newton steps on
-        w = (np.abs(r) / np.abs(r).max() + 1e-3) ** (exponent - 2)
+        w = _weights(r, exponent)
         x = x + np.linalg.solve(G.T @ (w[:, None] * G), G.T @ (w * r)) / max(exponent - 1, 1)
         r = b - G @ x
-    w = (np.abs(r) / np.abs(r).max() + 1e-2) ** (exponent - 2)
+    w = _weights(r, exponent)
     scale = 1 / np.sqrt(np.einsum("ij,i,ij->j", G, w, G))
     return scale[:, None] * (G.T @ (w[:, None] * G)) * scale
+
+
+def _weights(r: np.ndarray, p: float) -> np.ndarray:
+    """|r|^(p - 2) relative to its largest, floored where the Hessian would be singular to rounding."""
+    size = np.maximum(np.abs(r) / np.abs(r).max(), 1e-3)
+    w = size ** (p - 2)
+    return np.maximum(w / w.max(), LOWEST_WEIGHT)
