@@ -15,7 +15,6 @@ from cvxpy.error import DCPError, DPPError, ParameterError, SolverError
 from cvxpy.reductions.solvers.solving_chain import DPP_ERROR_MSG
 
 from spectral_nn import LpResult
-from spectral_nn.lp import LpStatus
 
 from . import vanishing, writeback
 from .reading import Numbers, Reading, is_read, read
@@ -29,9 +28,6 @@ _FOREIGN = {
     "nlp": "nonlinear programs",
     "requires_grad": "derivatives of the solution",
 }
-# An iteration that stalls with several kinks ahead often gets through from its last point with duals made
-# anew.
-_RESTARTS = 2
 # Options of Problem.solve that concern compilation alone; accepted, handed on when CVXPY's own path is taken.
 _COMPILATION = ("enforce_dpp", "ignore_dpp", "canon_backend", "bibtex")
 
@@ -208,11 +204,6 @@ def _minimize(
     level = 2 if verbose else 0
     try:
         result = numbers.problem.solve(x0, dual0, tol, max_iter, linear_solver, start, level)
-        for _ in range(_RESTARTS):
-            if result.status is not LpStatus.STALLED or not np.all(np.isfinite(result.x)):
-                break
-            again = numbers.problem.solve(result.x, None, tol, max_iter, linear_solver, None, level)
-            result = again if again.success or again.gap < result.gap else result
     except (np.linalg.LinAlgError, FloatingPointError) as error:
         raise SolverError(f"Solver 'NEWTON_LP' failed: {error}. Try another solver.") from error
     if not result.success:
