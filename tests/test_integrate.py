@@ -246,6 +246,14 @@ def test_failures_have_scipys_codes():
     assert none.status in (1, 4) and not none.success
 
 
+def test_a_guess_where_fun_is_not_finite_is_named():
+    result = solve_bvp(
+        lambda x, y: np.vstack((y[1], np.log(y[0]))), lambda ya, yb: np.array([ya[0] - 1, yb[0] - 2]),
+        np.linspace(0, 1, 5), np.zeros((2, 5)),
+    )  # fmt: skip
+    assert result.status == 4 and "equation 2 is infinite at x" in result.message
+
+
 def test_contradicting_conditions_are_not_success():
     result = solve_bvp(
         lambda x, y: 0 * y, lambda ya, yb: np.array([ya[0], yb[0] - 1, ya[1]]) [:2], [0.0, 1.0], np.zeros((2, 2))

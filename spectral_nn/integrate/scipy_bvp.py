@@ -20,6 +20,7 @@ from .solution import BVPResult, Solution
 #: Nodes of SciPy's mesh that one element takes the place of, where the initial mesh is long.
 NODES_PER_ELEMENT = 4
 FEWEST_ELEMENTS = 4
+MOST_ELEMENTS = 100
 #: The mesh solver's own tolerance at most: accuracy beyond tol costs a spectral method little.
 LOOSEST = 1e-8
 #: How often the mesh solver is asked for a tenth of its tolerance until SciPy's norm is within tol.
@@ -146,8 +147,9 @@ def solve_bvp(
     bc_tol = tol if bc_tol is None else bc_tol
     ends = float(mesh[0]), float(mesh[-1])
     problem = FirstOrderProblem(fun, bc, ends, guess.shape[0], known, singular, fun_jac, bc_jac, dtype)
-    problem.check(fun(mesh, guess, known) if known.size else fun(mesh, guess), guess.shape, "fun")
-    problem.bc(guess[:, 0], guess[:, -1], known)
+    with np.errstate(all="ignore"):  # what is not finite is found, and named, below
+        problem.check(fun(mesh, guess, known) if known.size else fun(mesh, guess), guess.shape, "fun")
+        problem.bc(guess[:, 0], guess[:, -1], known)
 
     found = _solve(problem, mesh, guess, known, tol, bc_tol, max_nodes, verbose, start)
     result = _result(problem, found, mesh, tol, bc_tol, max_nodes)
@@ -217,7 +219,8 @@ def _solve(
 
 def _guess(problem: FirstOrderProblem, x: np.ndarray, y: np.ndarray, p: np.ndarray) -> State:
     """The guess on elements whose ends are nodes of the initial mesh."""
-    count = min(max(FEWEST_ELEMENTS, -(-(x.size - 1) // NODES_PER_ELEMENT)), x.size - 1)
+    wanted = min(max(FEWEST_ELEMENTS, -(-(x.size - 1) // NODES_PER_ELEMENT)), MOST_ELEMENTS)
+    count = min(wanted, x.size - 1)
     edges = x[np.round(np.linspace(0, x.size - 1, count + 1)).astype(int)]
     nodes = adapt.first_mesh(problem, None).p  # type: ignore[arg-type]
     mesh = Mesh(edges, nodes, problem.structure.orders)
@@ -292,7 +295,10 @@ def _result(
     if status and found.status in _FAILURES:
         status = _FAILURES[found.status]
     message = MESSAGES[status]
-    if status == 1 and nodes.size <= max_nodes and found.status is not Status.NOT_RESOLVED:
+    if found.status is Status.NOT_FINITE:
+        where = found.message.split(". ")[0].removeprefix("op: ")
+        message = f"fun is not finite at the guess: {where}. Give a y (and p) for which it is."
+    elif status == 1 and nodes.size <= max_nodes and found.status is not Status.NOT_RESOLVED:
         message = STOPPED.format(rms.max())
     if status == 0 and found.status in _FAILURES:  # the residuals are met, but Newton's steps do not settle
         message += " The Jacobian is (nearly) singular there: the solution may not be unique."
