@@ -3,6 +3,7 @@
 Run: python -m benchmarks.cvxpy_lp            (15 minutes; writes benchmarks/results/cvxpy_lp.csv, the table
 of
                                                docs/cvxpy.md and docs/figures/cvxpy_lp.png)
+     python -m benchmarks.cvxpy_lp --hard     (half a minute; bad scales and conditioning, its own csv and table)
      python -m benchmarks.cvxpy_lp --small    (half a minute; sizes up to 500 x 50, nothing written)
 
 Every time is that of ``problem.solve(...)`` on a problem built anew, so reading or compiling is in it:
@@ -36,6 +37,7 @@ import spectral_nn_cvxpy  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "cvxpy_lp.csv"
+HARD = RESULTS.with_name("cvxpy_hard.csv")
 FIGURE = ROOT / "docs" / "figures" / "cvxpy_lp.png"
 PAGE = ROOT / "docs" / "cvxpy.md"
 LIMIT = 300.0  # seconds of solver time after which a rival is stopped
@@ -49,10 +51,15 @@ class Case:
     b: np.ndarray
     p: float
     sides: tuple[np.ndarray, np.ndarray] | None = None  # E x = e
+    power: bool = False  # sum of p-th powers instead of the norm
 
     def build(self, approx: bool = True) -> cp.Problem:
         x = cp.Variable(self.A.shape[1])
-        objective = cp.pnorm(self.A @ x - self.b, self.p, approx=approx)
+        r = self.A @ x - self.b
+        if self.power:
+            objective = cp.sum(cp.power(cp.abs(r), self.p, approx=approx))
+        else:
+            objective = cp.pnorm(r, self.p, approx=approx)
         return cp.Problem(
             cp.Minimize(objective), [] if self.sides is None else [self.sides[0] @ x == self.sides[1]]
         )
@@ -80,6 +87,18 @@ def cases(small: bool) -> list[Case]:
     return out if small else [*out, sparse(10000, 1000, 4.0), constrained(1000, 100, 20, 8.0)]
 
 
+def hard_cases() -> list[Case]:
+    return [
+        ill_conditioned(500, 30, 4.0, 1e8),
+        ill_conditioned(300, 30, 16.0, 1e5),
+        rescaled(1e-8, 1.5, power=False),
+        rescaled(1e-8, 8.0, power=False),
+        rescaled(1e-8, 8.0, power=True),
+        rescaled(1e8, 1.5, power=False),
+        rescaled(1e8, 3.0, power=True),
+    ]
+
+
 RIVALS: dict[str, tuple[bool, dict[str, Any]]] = {
     "Clarabel, cones": (True, {"solver": "CLARABEL", "time_limit": LIMIT}),
     "Clarabel, power cones": (False, {"solver": "CLARABEL", "time_limit": LIMIT}),
@@ -94,16 +113,20 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     arguments.add_argument("--small", action="store_true", help="sizes up to 500 x 50; nothing is written")
-    small = arguments.parse_args().small
+    arguments.add_argument("--hard", action="store_true", help="bad scales and conditioning")
+    options = arguments.parse_args()
     warm_up()
     rows = []
-    for case in cases(small):
+    for case in hard_cases() if options.hard else cases(options.small):
         measured = compare(case)
         rows += measured
         for row in measured:
             print("  ".join(f"{name}={value}" for name, value in row.items()), flush=True)
-    if not small:
-        write(rows)
+    if options.hard:
+        write(rows, HARD, "cvxpy_hard")
+    elif not options.small:
+        write(rows, RESULTS, "cvxpy_lp")
+        draw(rows)
 
 
 def compare(case: Case) -> list[dict[str, Any]]:
@@ -203,6 +226,21 @@ def constrained(m: int, n: int, k: int, p: float) -> Case:
     return Case(f"{m}x{n}, {k} equalities", rng.random((m, n)), rng.random(m), p, (E, E @ rng.random(n)))
 
 
+def ill_conditioned(m: int, n: int, p: float, condition: float) -> Case:
+    rng = np.random.default_rng(n)
+    U, _ = np.linalg.qr(rng.standard_normal((m, n)))
+    V, _ = np.linalg.qr(rng.standard_normal((n, n)))
+    A = (U * np.logspace(0, -np.log10(condition), n)) @ V.T
+    return Case(f"{m}x{n}, condition {condition:.0e}", A, rng.standard_normal(m), p)
+
+
+def rescaled(factor: float, p: float, power: bool) -> Case:
+    rng = np.random.default_rng(2)
+    A, b = rng.standard_normal((200, 20)), rng.standard_normal(200)
+    kind = "powers" if power else "norm"
+    return Case(f"200x20, data times {factor:.0e}, {kind}", factor * A, factor * b, p, power=power)
+
+
 def warm_up() -> None:
     """Load libraries and compiled kernels before the clock runs."""
     for case in (gaussian(40, 5, 3.0), sparse(5000, 300, 3.0), constrained(60, 10, 2, 3.0)):
@@ -211,18 +249,16 @@ def warm_up() -> None:
         solved(gaussian(30, 3, 3.0).build(), dict(options))
 
 
-def write(rows: list[dict[str, Any]]) -> None:
-    RESULTS.parent.mkdir(exist_ok=True)
-    with RESULTS.open("w", newline="") as file:
+def write(rows: list[dict[str, Any]], path: Path, marker: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys())
         writer.writeheader()
         writer.writerows(rows)
-    draw(rows)
     if PAGE.exists():
         text = PAGE.read_text()
-        start, end = text.index("<!-- cvxpy_lp"), text.index("<!-- end -->")
-        start = text.index("\n", start) + 1
-        PAGE.write_text(text[:start] + table(rows) + text[end:])
+        start = text.index("\n", text.index(f"<!-- {marker}:")) + 1
+        PAGE.write_text(text[:start] + table(rows) + text[text.index("<!-- end -->", start) :])
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -92,9 +92,10 @@ def throughput(weights: str, device: str) -> None:
         flops = counter.get_total_flops()
         for name, dtype in (("float32", None), ("bfloat16", torch.bfloat16)):
             kind = device.split(":")[0]
-            chunk = max(CHUNK_TOKENS // n, 1) if kind == "cpu" else len(tokens)  # as the solver does
+            # in pieces, as the solver does
+            parts = tokens.split(max(CHUNK_TOKENS // n, 1) if kind == "cpu" else len(tokens))
 
-            def look(parts: Any = tokens.split(chunk), g: dict[str, torch.Tensor] = tables) -> None:
+            def look(parts: Any = parts, g: dict[str, torch.Tensor] = tables) -> None:
                 for part in parts:
                     network(part, g["integral"], g["weights"])
 

@@ -215,6 +215,23 @@ def test_noisy_systems_and_their_error_bars(sigma, bar):
 
 
 @needs("noise-diffusion-64")
+@needs("elliptic")
+def test_classical_collocation_is_served_too():
+    """Rows at the inner points of the grid, which no network was trained on."""
+    from spectral_nn_algebraformer.denoise import add_noise
+
+    draw = data.draw(99, "test", 0, 64)
+    A, b = data.systems("diffusion", 64, draw, rows="interior")
+    b, x = b[:, :, 0], np.linalg.solve(A, b)[:, :, 0]
+    answer = solve_linear(A, b, solver="algebraformer", rtol=1e-10)
+    assert answer.success and not answer.items.fell_back.any()
+    noisy_A, noisy_b = add_noise(A, b, np.full(64, 1e-2), 99, "test", 0)
+    answer = solve_linear(noisy_A, noisy_b, solver="algebraformer", noise=1e-2)
+    assert np.median(relative(answer.x, x)) < 0.02
+    assert 0.8 <= (np.abs(answer.x - x) <= answer.x_error)[:, 1:-1].mean() <= 0.97
+
+
+@needs("noise-diffusion-64")
 def test_denoiser_refuses_what_it_was_not_trained_for():
     A, b, _ = systems("diffusion", count=1)
     wrong, _, _ = systems("advection_diffusion", count=1)

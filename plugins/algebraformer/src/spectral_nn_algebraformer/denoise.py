@@ -10,6 +10,7 @@ import numpy as np
 
 from spectral_nn.chebyshev import grid, matrices
 
+from .encode import rows_of
 from .reference import Reference, reference
 
 #: σ is kept within what the network was trained for.
@@ -56,15 +57,18 @@ def add_noise(
     return noisy_A, noisy_b
 
 
-def read(A: np.ndarray, b: np.ndarray, sigma: np.ndarray | None = None) -> Readings:
+def read(A: np.ndarray, b: np.ndarray, sigma: np.ndarray | None = None, rows: str | None = None) -> Readings:
     """Readings of systems -(K u')' = f with u given at both ends, (B, n, n) and (B, n).
 
     Parameters
     ----------
     sigma : ndarray (B,), optional
         Relative noise; estimated from the misfit of A if left out.
+    rows : {"rectangular", "interior"}, optional
+        Where the equations are collocated; found out from the first matrix if left out.
     """
-    table = reference(A.shape[-1])
+    rows = rows or rows_of(A[0])
+    table = reference(A.shape[-1], rows)
     inner = A[:, 1:-1]
     symbol = np.einsum("kij,bij->bki", table.symbol, inner, optimize=True)
     fitted = np.einsum("bki,kij->bij", symbol, table.basis, optimize=True)
@@ -78,7 +82,10 @@ def read(A: np.ndarray, b: np.ndarray, sigma: np.ndarray | None = None) -> Readi
     x = grid.points(table.n - 2, 1)
     place = np.broadcast_to(np.stack([x, np.arccos(-x) / np.pi], axis=1), (*a2.shape, 2))
     log_K = np.log(np.maximum(a2 / mean, 1e-3))
-    readings = np.concatenate([np.stack([log_K, a1 / mean, f / size], axis=-1), place], axis=-1)
+    functions = np.stack([log_K, a1 / mean, f / size], axis=-1)
+    if rows == "interior":
+        functions = _to_first_kind(table.n) @ functions
+    readings = np.concatenate([functions, place], axis=-1)
     ends = np.stack([b[:, 0] / A[:, 0, 0], b[:, -1] / A[:, -1, -1]], axis=1) / size
     return Readings(readings, np.log(sigma)[:, None], ends, size, misfit)
 
@@ -148,7 +155,8 @@ def check(A: np.ndarray, sigma: np.ndarray, weights: str) -> None:
     K, K_slope = np.exp(readings.readings[..., 0]), readings.readings[..., 1]
     smooth = table["synthesis"] @ table["analysis"]
     advection = (K_slope @ smooth.T - (K @ smooth.T) @ slope.T)[:, INNER]
-    symbol = np.einsum("kij,bij->bki", reference(n).symbol[[0, 2]], A[:, 1:-1], optimize=True)
+    symbol = reference(n, rows_of(A[0])).symbol[[0, 2]]
+    symbol = np.einsum("kij,bij->bki", symbol, A[:, 1:-1], optimize=True)
     reaction = (symbol[:, 0] / symbol[:, 1].mean(axis=1, keepdims=True))[:, INNER]
     strange = (np.abs(advection.mean(axis=1)) > 0.02 + ADVECTION_NOISE * sigma) | (
         np.abs(np.median(reaction, axis=1)) > 0.05 + REACTION_NOISE * sigma
@@ -178,3 +186,11 @@ def tables(n: int, modes: int) -> dict[str, np.ndarray]:
         "grid_weights": table.weights,
     }
     return {k: np.ascontiguousarray(v, dtype=np.float32) for k, v in out.items()}
+
+
+@lru_cache(maxsize=8)
+def _to_first_kind(n: int) -> np.ndarray:
+    """From the inner points of the grid to the Chebyshev points of the first kind, by least squares: it smooths a little."""
+    degree = (n - 2) * 3 // 4
+    fit = np.linalg.pinv(matrices.vandermonde(reference(n).x[1:-1], degree))
+    return matrices.vandermonde(grid.points(n - 2, 1), degree) @ fit
