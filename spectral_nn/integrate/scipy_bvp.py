@@ -154,7 +154,7 @@ def solve_bvp(
     found = _solve(problem, mesh, guess, known, tol, bc_tol, max_nodes, verbose, start)
     result = _result(problem, found, mesh, tol, bc_tol, max_nodes)
     if verbose:
-        print(_report(problem, result))
+        print(_report(problem, result, verbose))
     return result
 
 
@@ -322,7 +322,7 @@ def _table(verbose: int) -> Callable | None:
     return row
 
 
-def _report(problem: FirstOrderProblem, result: BVPResult) -> str:
+def _report(problem: FirstOrderProblem, result: BVPResult, verbose: int) -> str:
     first = {
         0: f"Solved in {result.niter} iterations, number of nodes {result.x.size}.",
         1: f"Number of nodes is exceeded after iteration {result.niter}.",
@@ -332,6 +332,10 @@ def _report(problem: FirstOrderProblem, result: BVPResult) -> str:
     }[result.status]
     p = np.zeros(0) if result.p is None else result.p
     bc = np.abs(problem.bc(result.y[:, 0], result.y[:, -1], p)).max()
+    if verbose > 1:
+        titles = ("Iteration", "Max residual", "Max BC residual", "Total nodes")
+        row = f"{result.niter:^15}{result.rms_residuals.max():^15.2e}{bc:^15.2e}{result.x.size:^15}"
+        first = "".join(f"{title:^15}" for title in titles) + f"\n{row}\n{first}"
     return (
         f"{first}\nMaximum relative residual: {result.rms_residuals.max():.2e}\n"
         f"Maximum boundary residual: {bc:.2e}"
