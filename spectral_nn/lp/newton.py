@@ -218,7 +218,9 @@ class Newton(State):
         if not P.solo:
             kernels.values(self.r, P.ptr, P.p, self.one, self.norms, self.floor)
             small = self.floor < SHRUNK * self.reference
-            self.floor = np.where(small, SMOOTHING * self.progress * self.reference, 0.0)
+            share = self.apart / np.maximum(P.c, 1e-300)  # a norm smoothed by this adds the gap once more
+            eps = SMOOTHING * np.minimum(self.progress * self.reference, share)
+            self.floor = np.where(small, eps, 0.0)
         if P.solo and self.pc[0] != P.p[0]:
             q = self.pc[0] / (self.pc[0] - 1)
             size = kernels.norm(self.y, 0, len(self.y), q)

@@ -71,9 +71,11 @@ class LpTerm:
                 return float(self.weight * np.sum((r / top) ** self.p) * np.float64(top) ** self.p)
         if self.groups is None:
             return float(self.weight * top * np.sum((r / top) ** self.p) ** (1 / self.p))
-        sums = np.zeros(int(self.groups.max()) + 1)
-        np.add.at(sums, self.groups, (r / top) ** self.p)
-        return float(self.weight * top * np.sum(sums ** (1 / self.p)))
+        tops, sums = np.zeros((2, int(self.groups.max()) + 1))
+        np.maximum.at(tops, self.groups, r)
+        tops[tops == 0.0] = 1.0
+        np.add.at(sums, self.groups, (r / tops[self.groups]) ** self.p)
+        return float(self.weight * np.sum(tops * sums ** (1 / self.p)))
 
     def __repr__(self) -> str:
         m, n = self.A.shape

@@ -59,6 +59,7 @@ class State:
         self.theta, self.fun, self.level, self.gap = 1.0, np.inf, 0.0, np.inf
         self.start_size = self.start_level = 0.0  # of z, and of the terms, where the run began
         self.progress = 1.0  # the gap relative to the terms at the start
+        self.apart = np.inf  # the gap itself
 
     def objective(self, z: np.ndarray) -> float:
         """The objective at z, in the program's units."""
@@ -91,7 +92,7 @@ class State:
         self.level = parts = float(self.values.sum())
         self.fun = fun = parts + P.smooth_part(self.z) + P.constant
         size = max(abs(fun), abs(fun - gap), LEAST_SIZE * self.start_level)
-        self.gap = abs(gap) / size if size > 0 else 0.0
+        self.gap, self.apart = (abs(gap) / size if size > 0 else 0.0), abs(gap)
         self.progress = min(abs(gap) / max(self.start_level, size), 1.0) if size > 0 else 0.0
         return self.gap
 
