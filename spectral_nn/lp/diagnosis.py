@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from .program import Program
 from .reduction import Reduction
 from .result import LpResult, LpStatus
 
@@ -58,6 +59,27 @@ def unbounded_direction(problem: LpProblem, reduction: Reduction) -> np.ndarray 
     if np.linalg.norm(slope) <= DESCENT_TOL * np.linalg.norm(problem.q):
         return None
     return -reduction.null @ slope
+
+
+def point_within(program: Program) -> np.ndarray | None:
+    """A z with A z = b (and E z = 0) that meets the inequalities, if there is one: a linear program."""
+    from scipy.optimize import linprog
+
+    rows = program.inequalities
+    assert rows is not None
+    equal, right = sp.csr_array(program.A), program.b
+    if program.E is not None:
+        equal, right = sp.vstack([equal, program.E]), np.concatenate([right, np.zeros(program.E.shape[0])])
+    n = equal.shape[1]
+    answer = linprog(
+        np.zeros(n), A_ub=rows.rows(), b_ub=rows.h, A_eq=equal, b_eq=right,
+        bounds=(None, None), method="highs",
+        options={"primal_feasibility_tolerance": 1e-10},
+    )  # fmt: skip
+    if answer.x is None:
+        return None
+    dense = equal.toarray()
+    return answer.x + np.linalg.lstsq(dense, right - dense @ answer.x, rcond=None)[0]
 
 
 def _contradiction(problem: LpProblem) -> dict[str, np.ndarray] | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import checks
 from .certificate import finish
-from .diagnosis import FEASIBILITY_TOL, diagnose, impossible, unbounded, unbounded_direction
+from .diagnosis import FEASIBILITY_TOL, diagnose, impossible, point_within, unbounded, unbounded_direction
 from .newton import Newton
 from .problem import Kind, LpProblem, LpTerm
 from .program import Stacked, stack
@@ -194,6 +194,8 @@ class _Road:
             if not self._orthonormalize():
                 return None
             self.newton.start()
+        if self.newton.fits and self.newton.rows is not None and not self.newton.exact_fit():
+            self._fit_within(self.newton)
         proposed = x0 if start is None else _proposed(start, self.problem)
         cold = True
         if proposed is not None:
@@ -212,6 +214,14 @@ class _Road:
             self.newton.start_level = stalled.start_level
             outcome = self.newton.run(cold=False)
         return outcome
+
+    def _fit_within(self, newton: Newton) -> None:
+        """Where residuals can be 0 without the inequalities, ask a linear program whether they can be with them."""
+        found = point_within(newton.program)
+        if found is not None:
+            newton.warm(found, None)
+        if found is None or not newton.exact_fit():
+            newton.start(may_fit=False)
 
     def smoothed(self, stalled: Outcome) -> Outcome:
         """The outcome of a second attempt by smoothing, or `stalled`."""

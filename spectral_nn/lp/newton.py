@@ -77,10 +77,15 @@ class Newton(State):
         self.pc = program.p
         self.history: list[dict[str, float]] = []
         self.step, self.nit = 1.0, 0
+        self.fits = False  # whether some z, constraints left aside, makes every residual 0
         self.may_reduce = not program.sparse and system.solver is None
 
-    def start(self) -> None:
-        """Least squares (one group), or a Newton step from z = 0 with every exponent 2."""
+    def start(self, may_fit: bool = True) -> None:
+        """Least squares (one group), or a Newton step from z = 0 with every exponent 2.
+
+        With inequalities it is first tried with hardly any regard for them: if then every residual vanishes, `fits` is
+        set and the start left at that, unless `may_fit` is False.
+        """
         P = self.program
         n = P.A.shape[1]
         if n == 0:
@@ -102,7 +107,7 @@ class Newton(State):
         g = P.A.T @ self.t
         if P.q is not None:
             g += P.q
-        for weight in (0.0,) if self.rows is None else (FAINT, GENTLE):
+        for weight in (0.0,) if self.rows is None else (FAINT, GENTLE)[0 if may_fit else 1 :]:
             w = None
             if self.rows is not None:
                 w = np.full(
@@ -111,14 +116,13 @@ class Newton(State):
             self.system.factor(self.d, w)
             dz = -self.system.solve(g)
             dr = P.A @ dz
-            if P.solo and float(np.abs(self.r + dr).max(initial=0.0)) < 1e-6 * float(
-                np.abs(P.b).max(initial=0.0)
-            ):
-                break  # an exact fit
+            self.fits = may_fit and P.Q is None and P.q is None and _small(self.r + dr, P.b)
+            if self.fits:
+                break
         self.y = self.t + self.d * dr
         self.zd = dz.copy()
         step = 1.0
-        if not P.solo:
+        if not P.solo and not self.fits:
             longest = LONGEST if self.rows is None else 1.0
             step = self._primal_step(dz, dr, P.p, P.c, P.kind, longest, 0.0)
         self.z = step * dz
@@ -395,6 +399,10 @@ class Newton(State):
             except StopIteration:
                 return True
         return False
+
+
+def _small(r: np.ndarray, b: np.ndarray) -> bool:
+    return float(np.abs(r).max(initial=0.0)) < 1e-6 * float(np.abs(b).max(initial=0.0))
 
 
 def _first_exponents(p: np.ndarray) -> np.ndarray:

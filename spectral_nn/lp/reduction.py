@@ -161,7 +161,9 @@ def change_variables(program: Program, shift: np.ndarray, T: np.ndarray) -> Redu
     constant = program.smooth_part(shift)
     sparse = sp.issparse(T)
     AT = (A @ T).tocsr() if sparse else np.ascontiguousarray(A @ T)
-    if not sparse and not program.sparse:  # T is orthonormal: below this an entry is what rounding left of a zero
+    if (
+        not sparse and not program.sparse
+    ):  # T is orthonormal: below this an entry is what rounding left of a zero
         noise = 4 * np.finfo(float).eps * np.sqrt(np.einsum("ij,ij->i", A, A))
         AT[np.abs(AT) <= noise[:, None]] = 0.0
     reduced = replace(
