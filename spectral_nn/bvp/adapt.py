@@ -13,7 +13,7 @@ from ..linear.certify import factor
 from ..linear.registry import resolve
 from .breaks import find_break
 from .condition import Amplification, amplification
-from .guess import initial_state
+from .guess import bumped, initial_state
 from .homotopy import by_length, by_residual
 from .layers import with_layers
 from .march import is_initial_value_problem, march
@@ -86,7 +86,8 @@ class Slot:
         text = f"{names}, {self.solves} solve{'s' * (self.solves != 1)}"
         if self.refined:
             text += f", {self.refined} refinements"
-        return text + (f", fell back {self.fell_back} times" if self.fell_back else "")
+        times = "once" if self.fell_back == 1 else f"{self.fell_back} times"
+        return text + (f", fell back {times}" if self.fell_back else "")
 
 
 @dataclass
@@ -141,7 +142,7 @@ def solve_mesh(
 
 
 def _rescue(loop: AdaptiveLoop, guess: Any, status: Status) -> Status:
-    """Newton's method failed: a finer first mesh, then bolder steps, then marching (initial values) or a homotopy."""
+    """Newton's method failed: bolder steps on a finer mesh, other guesses, then marching (initial values) or a homotopy."""
     failed, problem = loop.outcome, loop.problem
     mesh = first_mesh(problem, guess, RESCUE_ELEMENTS)
     state = initial_state(problem, guess, mesh)
@@ -151,6 +152,13 @@ def _rescue(loop: AdaptiveLoop, guess: Any, status: Status) -> Status:
         again = loop.run(state, boldest=boldest)
         if again not in GIVEN_UP:
             return again
+    if guess is None:
+        for bump in (1.0, -1.0):
+            if loop.iterations >= loop.max_iter:
+                break
+            again = loop.run(bumped(state, bump))
+            if again not in GIVEN_UP:
+                return again
     conditions = failed.evaluation.conditions if failed is not None else []
     if is_initial_value_problem(problem, conditions):
         ways: tuple = (march,)
@@ -216,13 +224,14 @@ class AdaptiveLoop:
 
     def run(self, state: State, tight: bool = False, boldest: float = SMALLEST_DAMPING) -> Status:
         """Refine until the residual is within tol; returns why it ended."""
-        problem, dtype = self.problem, state.W.dtype
+        problem, dtype, before = self.problem, state.W.dtype, self.outcome
         self.forget()
         target, first, again = self.tol, self.iterations, None
         for _ in range(MAX_LEVELS):
             accuracy = max(min(1e-2 * self.tol, 1e-10), FINEST) if tight else LOOSE
             left = min(self.max_iter - self.iterations, ATTEMPT - (self.iterations - first))
             if left <= 0 and not problem.linear:
+                self.outcome = self.outcome or before
                 return Status.ITERATION_LIMIT
             out = newton(
                 problem,

@@ -17,6 +17,7 @@ from .ultraspherical_operator import Condition
 
 NODES = 33
 """Points on which conditions are traced: enough to tell a plain integral from a weighted one."""
+ROUNDING = 4e-16
 FEWEST, MOST = 64, 4096
 """Points of each of the two sets at which the residual is judged, as many as coefficients within these bounds."""
 
@@ -58,7 +59,11 @@ def solve_ultraspherical_problem(
     series = (u,) if single else tuple(u)
     sets = _residuals(problem, series, rhs, info.n)
     bc = _condition_residual(conditions, series)
+    condition = _amplification(problem, coefs, conditions, series, rhs) if max(sets) <= tol else np.nan
+    error = condition * (ROUNDING + max(sets))
     status = _status(info, sets, bc, tol, bc_tol, max_n)
+    if status is Status.SOLVED and not error <= 1e3 * tol:
+        status = Status.ILL_CONDITIONED
     detail = "" if info.success else info.message + " "
     return BVPResult(
         success=status is Status.SOLVED,
@@ -69,6 +74,8 @@ def solve_ultraspherical_problem(
         residual=max(sets),
         residuals=sets,
         bc_residual=bc,
+        error_estimate=error,
+        condition=condition,
         nit=1,
         n=info.n * m,
         mesh=np.array(domain),
@@ -77,6 +84,42 @@ def solve_ultraspherical_problem(
         time=time.perf_counter() - start,
         names=problem.names,
     )
+
+
+def _amplification(
+    problem: Problem, coefs: Any, conditions: list[Condition], series: tuple[ChebSeries, ...], rhs: Any
+) -> float:
+    """How far the solution moves, relative to its size, where equations and conditions change by a relative one."""
+    a, b = problem.domain
+    single = len(series) == 1
+    x = points(NODES, 1, problem.domain)
+    values = {(j, k): s(x, k) for j, s in enumerate(series) for k in range(problem.orders[j] + 1)}
+    lin = problem.trace(x, lambda j, k: values[j, k], [], rhs)
+    sizes = [
+        float(np.mean(np.abs(r - sum(v * values[j, k] for ii, j, k, v in lin.entries if ii == i))))
+        + sum(float(np.mean(np.abs(v * values[j, k]))) for ii, j, k, v in lin.entries if ii == i)
+        for i, r in enumerate(lin.residual)
+    ]
+    largest = [float(np.abs(s(x)).max()) for s in series]
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], 8)
+    waves = [
+        lambda t, s=s: s * np.polynomial.chebyshev.chebval(2.0 * (t - a) / (b - a) - 1.0, signs / 3.0)
+        for s in sizes
+    ]
+    moved = []
+    for n, c in enumerate(conditions):
+        terms = sum(abs(t[2]) * abs(series[t[3] if len(t) > 3 else 0](t[0], t[1])) for t in c.terms)
+        terms += sum(
+            abs(t[2]) * (t[1] - t[0]) * largest[t[3] if len(t) > 3 else 0]
+            for t in c.integrals
+            if not callable(t[2])
+        )
+        moved.append(Condition(c.terms, signs[n % 8] * (terms + abs(c.value)), c.integrals))
+    du, _ = solve_ultraspherical(
+        coefs[0][0] if single else coefs, waves[0] if single else waves, moved, problem.domain, tol=1e-8
+    )
+    parts = (du,) if single else tuple(du)
+    return max(float(np.abs(d(x)).max()) / (1.0 + size) for d, size in zip(parts, largest, strict=True))
 
 
 def _check(problem: Problem, solver: Any) -> None:

@@ -1,23 +1,17 @@
 """Dense collocation of a problem on one interval: `BVP.discretize`, and what `method="collocation"` solves.
 
 The unknowns are the values of each function at Chebyshev points of the second kind, then the scalar
-unknowns; the equations are collocated as `collocation_matrices` says. With the structural offsets c_i,
-d_j of the system (J. D. Pryce, "A simple structural analysis method for DAEs", BIT 41 (2001)) and R
-points, function j has R + d_j points and equation i is collocated at R + c_i: so an algebraic equation
-inside a system (v = x u with v' elsewhere) leaves as many rows as there are conditions. Otherwise c = 0
-and d_j is the order of u_j.
+unknowns; the equations are collocated as `collocation_matrices` says. How many points each function and
+each equation has, and what is eliminated, is said in `collocation_space`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..chebyshev.grid import points, quadrature_weights, to_reference
-from ..chebyshev.matrices import differentiation, interpolation
-from ..chebyshev.series import ChebSeries
 from ..linear.interface import LinearSystem
 from .collocation_matrices import (
     ROWS,
@@ -30,6 +24,7 @@ from .collocation_matrices import (
     row_nodes,
     second_order_batch,
 )
+from .collocation_space import GridSpace, structural_offsets
 from .conditions import Surroundings
 from .functionals import condition_rows, nonlocal_rows, scalar_terms
 
@@ -113,8 +108,8 @@ def discretize(
     if u is not None:
         from .guess import as_series
 
-        values = [s(x) for s, x in zip(as_series(u, problem), space.grids, strict=False)]
-        values += [np.zeros(x.size) for x in space.grids[len(values) :]]
+        series = as_series(u, problem)
+        values = [series[j](x) if j < len(series) else 0.0 * x for j, x in space.kept_grids()]
         scalars = list(problem.params.values()) if params is None else list(params)
         state = np.concatenate([*values, scalars, np.zeros(space.n_scalars - len(scalars))])
     A, b = linear_system(problem, space, state, rhs, out)
@@ -137,16 +132,16 @@ def linear_system(
     A : ndarray (N, N) or (B, N, N)
     b : ndarray (N,) or (B, N)
     """
-    scalars = space.scalars(state)
-    traces = {c: problem.trace(x, space.fields(state, x), scalars, rhs) for c, x in space.nodes.items()}
+    state = None if state is None else space.expand(state)
+    traces = _traces(problem, space, state, rhs)
     conditions = _conditions(problem, space, state, rhs)
     (left, left_values), (middle, middle_values), (right, right_values) = conditions
 
+    order = [*space.kept, *space.eliminated]
     values: list[Any] = [left_values]
-    for i, count in enumerate(space.counts):
-        values.append(_at_least_rows(traces[count].residual[i], count))
+    values += [_at_least_rows(traces[i].residual[i], space.counts[i]) for i in order]
     values += [middle_values, right_values]
-    everything = [d for lin in traces.values() for *_, d in lin.entries + lin.param_entries]
+    everything = [d for i in order for e, *_, d in traces[i].entries + traces[i].param_entries if e == i]
     batch = np.broadcast_shapes(*[np.shape(d)[:-1] for d in everything], *[np.shape(v)[:-1] for v in values])
     if len(batch) > 1:
         raise ValueError(
@@ -154,125 +149,37 @@ def linear_system(
         )
     dtype = np.result_type(complex if problem.complex else float, *everything, left, middle, right)
 
+    if space.eliminated and out is not None:
+        raise ValueError(
+            "out: expected None, as the derivative of an expression in op takes a larger matrix first"
+        )
     A = output(out, batch[0] if batch else None, space.size, dtype)
-    row = n_left = left.shape[-2]
-    for i, count in enumerate(space.counts):  # first, as the kernel touches fresh memory with all threads
-        values[1 + i] = values[1 + i] + _fill_equation(A, row, i, traces[count], space, state)
-        row += count
+    row, rows = left.shape[-2], {}
+    n_left = row
+    for at, i in enumerate(order, 1):  # first, as the kernel touches fresh memory with all threads
+        rows[i] = row
+        values[at] = values[at] + _fill_equation(A, row, i, traces[i], space, state)
+        row += space.counts[i]
     A[:, :n_left] = left
     A[:, row : row + middle.shape[-2]] = middle
     A[:, row + middle.shape[-2] :] = right
     b = -np.concatenate([np.broadcast_to(v, (*batch, v.shape[-1])) for v in values], axis=-1)
-    return (A if batch else A[0]), b
+    return space.condense(A if batch else A[0], b, rows)
 
 
-def structural_offsets(orders: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets c of equations and d of unknowns with d_j − c_i at least the order of u_j in equation i.
-
-    Parameters
-    ----------
-    orders : ndarray of int (m, m)
-        Order of unknown j in equation i, -1 where it does not appear.
-
-    Returns
-    -------
-    c, d : ndarray of int (m,)
-        The smallest ones (Pryce 2001, algorithm 3.1); the number of conditions is Σ d − Σ c.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    impossible = -(10**6)
-    sigma = np.where(orders < 0, impossible, orders)
-    matched = linear_sum_assignment(sigma, maximize=True)[1]
-    c = np.zeros(len(sigma), dtype=int)
-    for _ in range(10 * len(sigma) + 10):
-        d = np.max(sigma + c[:, None], axis=0)
-        following = d[matched] - sigma[np.arange(len(sigma)), matched]
-        if np.array_equal(following, c):
-            return c, d
-        c = following
-    raise ValueError("op: the equations do not determine the unknowns")
-
-
-class GridSpace:
-    """The grids, row nodes and evaluation rows of one discretization; a `functionals.Space`."""
-
-    def __init__(self, problem: Problem, n: int, rows: str = "rectangular"):
-        structure = problem.structure
-        c, d = structural_offsets(problem._incidence)
-        n_rows = int(n) - int(d.max())
-        if rows not in ROWS:
-            raise ValueError(f"rows: expected one of {ROWS}, got {rows!r}")
-        if n_rows < 1 or n < 2:
-            raise ValueError(
-                f"n: expected at least {max(int(d.max()) + 1, 2)} points for order {d.max()}, got {n}"
-            )
-        if rows == "interior" and (c.any() or len(set(d)) > 1):
-            raise ValueError(
-                f"rows: 'interior' needs unknowns of one order, got orders {tuple(int(o) for o in d)}"
-            )
-        self.domain, self.layout, self.order = problem.domain, rows, int(d[0])
-        self.degrees, self.sizes, self.counts = d, [n_rows + int(o) for o in d], [n_rows + int(o) for o in c]
-        self.starts = np.concatenate([[0], np.cumsum(self.sizes)]).astype(int)
-        self.n_scalars = structure.p
-        self.size = int(self.starts[-1]) + self.n_scalars
-        self.breaks = np.array(self.domain)
-        self.grids = [grid(size, self.domain) for size in self.sizes]
-        self.nodes = {count: self._nodes(count, max(self.sizes)) for count in self.counts}
-        self.quadrature = points(n, 1, self.domain), quadrature_weights(n, 1, self.domain)
-        self._guesses = list(problem.params.values())
-        self.n_conditions = self.size - sum(self.counts)
-        self.n_left = 0
-        self.nonlocal_terms = structure.nonlocal_terms
-
-    def _nodes(self, count: int, n: int) -> np.ndarray:
-        return row_nodes(n, n - count, self.domain, self.layout)
-
-    def basis(self, j: int, count: int) -> np.ndarray:
-        """Derivatives 0, 1, … of function j at the ``count`` row nodes: (d_j + 1, count, size_j)."""
-        return row_basis(self.sizes[j], int(self.degrees[j]), self.domain, self.layout, count)
-
-    def rows(self, j: int, k: int, x: np.ndarray) -> np.ndarray:
-        n, (a, b) = self.sizes[j], self.domain
-        out = np.zeros((x.size, self.size))
-        matrix = interpolation(to_reference(x, self.domain), n, 2) @ differentiation(n, k, 2)
-        out[:, self.starts[j] : self.starts[j + 1]] = matrix * (2.0 / (b - a)) ** k
-        return out
-
-    def fields(self, state: np.ndarray | None, x: np.ndarray) -> Callable[[int, int], np.ndarray]:
-        """What a trace asks for: values at x of the k-th derivative of unknown j."""
-        if state is None:
-            return lambda j, k: np.zeros_like(x)
-        return lambda j, k: self.rows(j, k, x) @ state
-
-    def scalars(self, state: np.ndarray | None) -> list[Any]:
-        if state is None:
-            return [0.0] * self.n_scalars
-        return list(state[self.size - self.n_scalars :])
-
-    def split(self, vector: np.ndarray) -> tuple[list[ChebSeries], np.ndarray]:
-        """A vector of unknowns as functions and scalars."""
-        ends = zip(self.starts[:-1], self.starts[1:], strict=True)
-        return [ChebSeries.from_values(vector[a:b], self.domain) for a, b in ends], vector[self.starts[-1] :]
-
-    def describe(self, row: int) -> str:
-        """What a row of the matrix holds, in words."""
-        row -= self.n_left
-        for i, count in enumerate(self.counts):
-            if 0 <= row < count:
-                return f"equation {i + 1} at x = {self.nodes[count][row]:.6g}"
-            row -= count
-        return "a condition"
-
-    def meta(self) -> dict[str, Any]:
-        """What solvers may want to know, see `LinearSystem`."""
-        equations = np.arange(self.n_left, self.n_left + sum(self.counts))
-        conditions = np.setdiff1d(np.arange(self.size), equations)
-        return {
-            "grid": self.grids[0], "domain": self.domain, "boundary_rows": conditions,
-            "interior_rows": equations, "equation_order": self.order, "rows": self.layout,
-            "row_nodes": self.nodes[self.counts[0]], "sizes": tuple(self.sizes),
-        }  # fmt: skip
+def _traces(
+    problem: Problem, space: GridSpace, state: np.ndarray | None, rhs: Any
+) -> dict[int, Linearization]:
+    """The operator traced at the row nodes of each equation; equations that share their nodes share a trace."""
+    made: dict[tuple[bool, int], Linearization] = {}
+    out = {}
+    for i in [*space.kept, *space.eliminated]:
+        key = (i in space.eliminated, space.counts[i])
+        if key not in made:
+            x = space.where(i)
+            made[key] = problem.trace(x, space.fields(state, x), space.scalars(state), rhs)
+        out[i] = made[key]
+    return out
 
 
 def _conditions(
@@ -320,14 +227,14 @@ def _fill_equation(A: np.ndarray, row: int, i: int, lin: Linearization, space: G
         coefficients = np.empty((len(mine), A.shape[0], count), A.dtype)
         for e, (_, d) in enumerate(mine):
             coefficients[e] = d
-        combine(coefficients, space.basis(j, count)[[k for k, _ in mine]], A, row, int(space.starts[j]))
+        combine(coefficients, space.basis(j, i)[[k for k, _ in mine]], A, row, int(space.starts[j]))
     A[:, row : row + count, space.starts[-1] :] = 0.0
     for ii, p, d in lin.param_entries:
         if ii == i:
             A[:, row : row + count, space.starts[-1] + p] += d
     for j, term in space.nonlocal_terms:
         if j == i:
-            rows = nonlocal_rows(term, space.nodes[count], lin.points.get(j), space)
+            rows = nonlocal_rows(term, space.where(i), lin.points.get(j), space)
             A[:, row : row + count] -= rows
             added = 0.0 if state is None else -rows @ state
     return added

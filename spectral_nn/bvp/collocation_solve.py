@@ -75,7 +75,7 @@ def solve_collocation(
     functions, scalars = [state.series(j) for j in range(mesh.m)], state.lam
     for n in _grids(problem, solver, max_n):
         space = GridSpace(problem, n)
-        values = np.concatenate([*(f(x) for f, x in zip(functions, space.grids, strict=True)), scalars])
+        values = space.gather(functions, scalars)
         reason, vector = newton.run(space, None if problem.linear else values)
         if reason != "converged":
             status = REASONS[reason]
@@ -125,9 +125,9 @@ class _Newton:
             A, b = self._system(space, x)
         except NonFinite as error:
             loop.outcome = NewtonOutcome(None, False, "nonfinite", str(error))  # type: ignore[arg-type]
-            return "nonfinite", np.full(space.size, np.nan)
+            return "nonfinite", np.full(space.reduced_size, np.nan)
         if x is None:
-            x = np.zeros(space.size, A.dtype)
+            x = np.zeros(space.reduced_size, A.dtype)
         factor = 1.0
         while loop.iterations < loop.max_iter:
             factors = self.slot.factor(LinearSystem(A, meta=space.meta()))
@@ -164,7 +164,7 @@ class _Newton:
             A, b = linear_system(self.problem, space, x, self.rhs)
         if A.ndim > 2:
             raise ValueError(f"op: solve takes one problem at a time, got a batch of shape {A.shape[:-2]}; "
-                             "use Problem.discretize")  # fmt: skip
+                             "use BVP.discretize")  # fmt: skip
         if not (np.isfinite(A).all() and np.isfinite(b).all()):
             row = int(np.argmin(np.isfinite(A).all(axis=1) & np.isfinite(b)))
             raise NonFinite(f"a coefficient or residual is not finite in {space.describe(row)}")
@@ -181,7 +181,8 @@ def _grids(problem: Problem, solver: Any, max_n: int) -> list[int]:
     """Numbers of points to try: usual ones, or those that make matrices of a size the solver takes."""
     traits = solver.traits
     probe = GridSpace(problem, 64)
-    m, surplus = len(probe.sizes), 64 * len(probe.sizes) - probe.size
+    m = len(probe.kept)
+    surplus = 64 * m - probe.reduced_size
     if traits.sizes is not None:
         fitting = [(size + surplus) // m for size in traits.sizes if (size + surplus) % m == 0]
         fitting = [n for n in fitting if 8 <= n <= max_n] or [64]
@@ -189,16 +190,17 @@ def _grids(problem: Problem, solver: Any, max_n: int) -> list[int]:
         # Where those do not resolve the solution, larger grids do, by the solver that the slot falls back on.
         return known + [n for n in USUAL if known[-1] < n <= max_n]
     largest = min(max_n, USUAL[-1], ((traits.max_size or 10**9) + surplus) // m)
-    return [n for n in USUAL if n <= largest] or [max(largest, max(probe.degrees) + 2)]
+    return [n for n in USUAL if n <= largest] or [max(largest, probe.highest + 2)]
 
 
 def _scale(x: np.ndarray, step: np.ndarray, space: GridSpace) -> np.ndarray:
     """Size of the unknown that each entry belongs to, against which steps are measured: (N,)."""
     both = np.maximum(np.abs(x), np.abs(step))
     out = np.maximum(both, 1e-300)
-    sizes = [both[a:b].max() for a, b in zip(space.starts[:-1], space.starts[1:], strict=True)]
+    ends = list(zip(space.reduced_starts[:-1], space.reduced_starts[1:], strict=True))
+    sizes = [both[a:b].max() for a, b in ends]
     floor = max(1e-4 * max(sizes, default=0.0), 1e-300)
-    for size, a, b in zip(sizes, space.starts[:-1], space.starts[1:], strict=True):
+    for size, (a, b) in zip(sizes, ends, strict=True):
         out[a:b] = max(size, floor)
     return out
 
@@ -206,9 +208,9 @@ def _scale(x: np.ndarray, step: np.ndarray, space: GridSpace) -> np.ndarray:
 def _norm(step: np.ndarray, scale: np.ndarray, space: GridSpace) -> float:
     """The largest root mean square of the change of an unknown, relative to its size."""
     relative = np.abs(step) / scale
-    ends = zip(space.starts[:-1], space.starts[1:], strict=True)
+    ends = zip(space.reduced_starts[:-1], space.reduced_starts[1:], strict=True)
     parts = [np.sqrt(np.mean(relative[a:b] ** 2)) for a, b in ends]
-    return float(max([*parts, *relative[space.starts[-1] :]], default=0.0))
+    return float(max([*parts, *relative[space.reduced_starts[-1] :]], default=0.0))
 
 
 def _on_mesh(problem: Problem, space: GridSpace, vector: np.ndarray, rhs: Any) -> list[State]:

@@ -24,6 +24,8 @@ from .problem import Problem
 from .result import BVPResult, Status
 
 ELEMENTS = 12
+POLISH = 60
+"""Plain Newton iterations after the deflated ones have come close to a solution."""
 LONGEST = 20.0
 """A deflated step is cut to this many times the plain step: next to a known solution the factor is singular."""
 PAIRS = ((2.0, 0.1), (2.0, 0.0), (3.0, 0.1), (1.0, 0.1), (2.0, 1.0))
@@ -82,6 +84,8 @@ def deflate(
         raise ValueError(
             "problem: a linear problem has no further isolated solutions; expected a nonlinear one"
         )
+    if not all(isinstance(r, BVPResult) for r in known):
+        raise TypeError(f"known: expected results of earlier solves (BVPResult), got {known!r:.60}")
     if not known:
         raise ValueError("known: expected at least one solution to stay away from, got none")
     start = time.perf_counter()
@@ -105,6 +109,7 @@ def deflate(
             deflation=deflation,
         )
         loop.iterations += len(out.records)
+        loop.max_iter = loop.iterations + POLISH
         status = loop.run(out.evaluation.state, tight=True) if out.converged else REASONS[out.reason]
         found = _judge(finish(problem, status, loop, tol, start), known)
         if found.success:

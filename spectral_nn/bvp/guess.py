@@ -48,6 +48,25 @@ def initial_state(problem: Problem, guess: Any, mesh: Mesh) -> State:
     return state
 
 
+def bumped(state: State, sign: float) -> State:
+    """A guess moved off itself by half a sine wave of its own size: another place for Newton's method to start from."""
+    mesh = state.mesh
+    a, length = mesh.t[0], mesh.t[-1] - mesh.t[0]
+    moved = State(mesh, state.Z.copy(), state.W.copy(), state.lam.copy())
+    fields = np.abs(state.fields()[mesh.slot[:-1]]).max(axis=1, initial=0.0)
+    for j, d in enumerate(mesh.orders):
+        size = sign * (1.0 + fields[j])
+        for k in range(d + 1):
+            rate = (np.pi / length) ** k * size
+            if k < d:
+                moved.Z[:, mesh.zoff[j] + k] += rate * np.sin(np.pi * ((mesh.t - a) / length + 0.5 * k))
+            else:
+                moved.W[:, j] += rate * np.sin(np.pi * ((mesh.x - a) / length + 0.5 * k)).reshape(
+                    mesh.E, mesh.p
+                )
+    return moved
+
+
 def as_series(guess: Any, problem: Problem) -> list[ChebSeries]:
     """A guess in any of its forms as one Chebyshev series per unknown."""
     m, domain = len(problem.names), problem.domain

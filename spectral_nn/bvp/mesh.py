@@ -6,7 +6,7 @@ Every function of order d is its d-fold integral, so nothing is ever differentia
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -209,9 +209,7 @@ class State:
 
     def series(self, j: int) -> ChebSeries:
         """Unknown j as a piecewise Chebyshev series, which knows its derivatives as integrals of the highest one."""
-        return self._derivative(j, 0).with_derivatives(
-            lambda k: self._derivative(j, k), int(self.mesh.orders[j])
-        )
+        return self._derivative(j, 0).with_derivatives(partial(self._derivative, j), int(self.mesh.orders[j]))
 
     def _derivative(self, j: int, k: int) -> ChebSeries:
         """u_j^(k), of degree p − 1 + d_j − k."""

@@ -168,7 +168,8 @@ class _Change:
         if other is not None:
             values, lam = values + factor * other.values, lam + factor * other.state.lam
         relative = np.abs(values) / scale[0][:, None]
-        mean = np.sqrt((relative**2 @ mesh.weights) / (mesh.t[-1] - mesh.t[0]))
+        with np.errstate(over="ignore"):  # a step that large is refused
+            mean = np.sqrt((relative**2 @ mesh.weights) / (mesh.t[-1] - mesh.t[0]))
         return float(max(mean.max(initial=0.0), (np.abs(lam) / scale[1]).max(initial=0.0)))
 
 

@@ -58,8 +58,8 @@ _SENTENCES = {
         "Newton's method did not converge within max_iter iterations. Raise max_iter, or give a better guess=."
     ),
     Status.ILL_CONDITIONED: (
-        "The residual is within tol, but the problem amplifies it so much that the solution may be wrong beyond "
-        "tol. See condition; restate the conditions, or take a smaller tol."
+        "The problem amplifies residuals and rounding so much that the solution may be wrong beyond tol. See condition; "
+        "fix what is free to shift by a condition, restate the conditions, or take a smaller tol."
     ),
     Status.CONDITIONS_NOT_MET: (
         "The equations are satisfied, but the conditions are not within bc_tol: they may contradict each "

@@ -181,7 +181,13 @@ def choose_method(problem: Problem, method: str, solver: Any) -> str:
     structures = solver.traits.structures
     if "block" not in structures and (solver.traits.sizes is not None or not solver.traits.exact):
         return "collocation"
-    return "ultraspherical" if structures == ("almost_banded",) else "mesh"
+    if structures != ("almost_banded",):
+        return "mesh"
+    if not problem.linear:
+        raise ValueError(
+            f"linear_solver: {solver.name!r} takes linear problems only; expected 'auto' for this one"
+        )
+    return "ultraspherical"
 
 
 def _try_coefficients(problem: Problem, options: dict[str, Any]) -> BVPResult | None:

@@ -105,6 +105,12 @@ class LinearSystem:
     b: np.ndarray | None = None
     meta: dict[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        size = " x ".join(str(n) for n in self.A.shape)
+        b = "none" if self.b is None else str(self.b.shape)
+        meta = f", meta: {', '.join(self.meta)}" if self.meta else ""
+        return f"LinearSystem: {self.structure} {size}, {np.dtype(self.A.dtype).name}, b {b}{meta}"
+
     @property
     def structure(self) -> str:
         """One of `STRUCTURES`."""
