@@ -101,7 +101,8 @@ def _gap(
         norm = kernels.norm(r, 0, len(r), term.p)
         gap = max(norm - float(r @ y) + slack, 0.0)
         if not y.any():  # an exact fit: 0 is the optimum, and the gap is measured by the data
-            size = max(float(np.abs(P.b).max(initial=0.0)), 1e-300)
+            terms = np.abs(P.b) + abs(P.A) @ np.abs(x)
+            size = max(float(terms.max(initial=0.0)), 1e-300)
             return norm / size, 0.0, 0.0
         share = gap / norm
         if term.kind == "norm":

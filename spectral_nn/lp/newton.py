@@ -266,6 +266,8 @@ class Newton(State):
         step = self._primal_step(dz, dr, pc, c, kind, np.inf if P.q is None else LONGEST, tau, ds)
         dzd = self.z + dz - self.zd if P.Q is not None else kernels.EMPTY
         dual = self._dual_step(dy, dzd, dmu, tau)
+        if not (np.isfinite(step) and np.isfinite(dual)):
+            return False
         self.z += step * dz
         self.r += step * dr
         if rows is not None:

@@ -70,6 +70,7 @@ class Program:
     inequalities: Inequalities | None = None
     E: Any = None  # (k, n) CSR, E x = 0: kept where elimination would fill a sparse problem
     constant: float = 0.0  # added to the objective
+    cancelled: float = 0.0  # size of what was subtracted to make b: its rounding is in b
     solo: bool = False  # one group and nothing else in the objective: scale-free
 
     @property
@@ -141,6 +142,7 @@ class Program:
             q=None if self.q is None else self.q * math.exp(log_length - log_value),
             inequalities=None if rows is None else replace(rows, h=rows.h / length),
             constant=self.constant * math.exp(-log_value),
+            cancelled=self.cancelled / length,
         )
 
 

@@ -161,15 +161,17 @@ def change_variables(program: Program, shift: np.ndarray, T: np.ndarray) -> Redu
     constant = program.smooth_part(shift)
     sparse = sp.issparse(T)
     AT = (A @ T).tocsr() if sparse else np.ascontiguousarray(A @ T)
-    if (
-        not sparse and not program.sparse
-    ):  # T is orthonormal: below this an entry is what rounding left of a zero
+    if not sparse and not program.sparse:
+        # T is orthonormal: below this an entry is what rounding left of a zero
         noise = 4 * np.finfo(float).eps * np.sqrt(np.einsum("ij,ij->i", A, A))
         AT[np.abs(AT) <= noise[:, None]] = 0.0
+    b, size = program.b - A @ shift, np.abs(program.b) + abs(A) @ np.abs(shift)
+    b[np.abs(b) <= 4 * np.finfo(float).eps * size] = 0.0
     reduced = replace(
         program,
         A=AT,
-        b=program.b - A @ shift,
+        b=b,
+        cancelled=max(program.cancelled, float(size.max(initial=0.0))),
         Q=None if program.Q is None else T.T @ (program.Q @ T),
         q=None if np.ndim(q) == 0 else q @ T,
         inequalities=None if rows is None else _plain(rows.rows() @ T, rows.h - rows.times(shift)),

@@ -48,7 +48,7 @@ def rescue(state: State) -> int | None:
         try:
             with np.errstate(all="ignore"):
                 steps, proven = _follow(state, smoothed, z)
-        except np.linalg.LinAlgError:  # overflow on the way: nothing gained
+        except (np.linalg.LinAlgError, ValueError):  # overflow on the way: nothing gained
             pass
     if proven:
         return steps

@@ -91,6 +91,9 @@ class State:
         kernels.values(self.r, P.ptr, P.p, P.c, P.kind, self.values)
         self.level = parts = float(self.values.sum())
         self.fun = fun = parts + P.smooth_part(self.z) + P.constant
+        if not (np.isfinite(fun) and np.isfinite(gap)):
+            self.gap = self.apart = np.inf
+            return self.gap
         size = max(abs(fun), abs(fun - gap), LEAST_SIZE * self.start_level)
         self.gap, self.apart = (abs(gap) / size if size > 0 else 0.0), abs(gap)
         self.progress = min(abs(gap) / max(self.start_level, size), 1.0) if size > 0 else 0.0
@@ -130,11 +133,11 @@ class State:
         P = self.program
         if P.Q is not None or P.q is not None or not len(self.r):
             return False
-        size = np.abs(P.b).max(initial=0.0)
+        size = max(float(np.abs(P.b).max(initial=0.0)), P.cancelled)
         if np.abs(self.r).max() > 1e-6 * size and size > 0:
             return False
         units = EXACT_FIT if self.rows is None else EXACT_FIT_BARRIER
-        noise = units * ROUNDING * (np.abs(P.b) + abs(P.A) @ np.abs(self.z))
+        noise = units * ROUNDING * (np.abs(P.b) + abs(P.A) @ np.abs(self.z) + P.cancelled)
         if not (np.abs(P.A @ self.z - P.b) <= noise.max(initial=0.0)).all():
             return False
         if self.rows is not None and (self.rows.times(self.z) > self.rows.h + self.feasibility()).any():
