@@ -88,6 +88,14 @@ def test_links_lead_somewhere() -> None:
     assert not dead, "\n".join(dead)
 
 
+def test_index_names_every_page() -> None:
+    index = (ROOT / "docs" / "index.md").read_text()
+    lost = [
+        p.name for p in (ROOT / "docs").glob("*.md") if p.name != "index.md" and f"({p.name})" not in index
+    ]
+    assert not lost, f"docs/index.md does not link {', '.join(lost)}"
+
+
 def test_status_table_is_that_of_the_code() -> None:
     """docs/how_to_choose.md names every way a solve can end."""
     from spectral_nn.bvp.eigs import EigStatus
