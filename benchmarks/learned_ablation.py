@@ -25,11 +25,11 @@ from benchmarks.learned_report import table
 
 SMALL = {"width": 64, "depth": 4, "heads": 4, "n": 16}
 TRAIN = {
-    "steps": 1500,
+    "steps": 800,
     "batch": 32,
     "learning_rate": 1e-3,
     "warmup": 100,
-    "validate_every": 1500,
+    "validate_every": 800,
     "validation": 1024,
 }
 DIRECT: dict[str, tuple[dict[str, Any], str]] = {

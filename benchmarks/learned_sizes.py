@@ -27,7 +27,7 @@ from benchmarks.learned_report import FIGURES, table
 SIZES = (2, 4, 6, 9, 12, 16, 20, 30, 40, 60)
 LAYERS = 4
 TRAIN = {
-    "steps": 3000, "batch": 128, "learning_rate": 3e-3, "warmup": 100, "validate_every": 3000, "power": 0.5,
+    "steps": 2000, "batch": 128, "learning_rate": 3e-3, "warmup": 100, "validate_every": 2000, "power": 0.5,
     "precision": "float32",
 }  # fmt: skip
 BLOCK = {"kind": "linear_transformer", "weights": "block", "layers": LAYERS, "heads": 4}

@@ -246,12 +246,14 @@ def test_denoiser_refuses_what_it_was_not_trained_for():
 
 
 @needs("linear-transformer")
-def test_linear_transformer_needs_fewer_passes_than_conjugate_gradients_needs_steps(rng):
+@pytest.mark.parametrize("n", [4, 12, 20])
+def test_linear_transformer_solves_its_family_without_falling_back(n):
     from spectral_nn_algebraformer import spd
 
-    A, b, x = spd.systems(5, "test", 0, 16, 12, (30.0, 30.0))
+    A, b, x = spd.systems(5, "test", 0, 64, n, (2.0, 100.0))
     answer = solve_linear(A, b, solver="linear_transformer", rtol=1e-10)
-    assert answer.success and np.median(relative(answer.x, x)) < 1e-7
+    assert answer.success and answer.items.fell_back.mean() <= 0.1
+    assert np.median(relative(answer.x, x)) < 1e-8
 
 
 def test_linear_transformer_refuses_what_is_not_spd(rng):
@@ -370,3 +372,19 @@ def test_the_same_answers_on_a_gpu():
     A, b, x = systems("diffusion", count=64)
     answer = solve_linear(A, b, solver=AlgebraformerDiffusion(device="cuda"))
     assert answer.success and np.median(relative(answer.x, x)) < 1e-8
+
+
+def test_missing_torch_is_one_sentence():
+    code = (
+        "import sys\n"
+        "sys.modules['torch'] = None\n"
+        "import numpy as np\n"
+        "from spectral_nn import solve_linear\n"
+        "try:\n"
+        "    solve_linear(np.eye(3), np.ones(3), solver='algebraformer')\n"
+        "except ImportError as error:\n"
+        "    assert 'needs torch' in str(error) and 'pip install' in str(error), error\n"
+        "else:\n"
+        "    raise SystemExit('no error')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
