@@ -10,8 +10,7 @@ from numpy.polynomial import chebyshev as C
 from scipy.optimize import brentq
 from scipy.special import airy
 
-from spectral_nn.bvp import collocation
-from spectral_nn.bvp import BVP
+from spectral_nn.bvp import BVP, collocation
 from spectral_nn.chebyshev import ChebSeries
 
 
@@ -268,6 +267,54 @@ def test_discretize_solves(name):
         t = np.linspace(-1, 1, 41)
         assert np.abs(series(t, 3) - series(t, 1)).max() < 1e-8
         assert abs(series(0.5) - 1) < 1e-11 and abs(series.sum()) < 1e-11 and abs(series(-1.0)) < 1e-12
+
+
+@pytest.mark.parametrize("rows", collocation.ROWS)
+def test_conservative_form_is_expanded_by_the_product_rule(rows):
+    """(K u')' gives the matrix of K u'' + K' u', of the size of u alone, for a batch of coefficients too."""
+    alpha = np.array([[0.1], [0.5], [0.8]])
+
+    def K(x):
+        return 1 + alpha * np.cos(2 * x)
+
+    ends = dict(domain=(-1, 1), lbc=0, rbc=lambda u: u + u.diff(), rhs=np.exp)
+    conservative = BVP(lambda x, u: -(K(x) * u.diff()).diff() + u, **ends).discretize(40, rows=rows)
+    expanded = BVP(
+        lambda x, u: -K(x) * u.diff(2) + 2 * alpha * np.sin(2 * x) * u.diff() + u, **ends
+    ).discretize(40, rows=rows)  # fmt: skip
+    assert conservative.A.shape == (3, 40, 40)
+    np.testing.assert_allclose(conservative.A, expanded.A, atol=1e-11 * np.abs(expanded.A).max())
+    np.testing.assert_allclose(conservative.b, expanded.b, atol=1e-13)
+    assert conservative.meta["sizes"] == (40,)
+
+
+def test_derivatives_of_expressions_nested_nonlinear_and_with_a_parameter():
+    """Each against the problem with its products written out, around u = exp(x)."""
+    ends = dict(domain=(0, 1), lbc=1, rbc=np.e)
+    pairs = [
+        (
+            lambda x, u: ((1 + x) * ((2 + x) * u).diff()).diff(),
+            lambda x, u: (1 + x) * ((2 + x) * u.diff(2) + 2 * u.diff()) + (2 + x) * u.diff() + u,
+        ),
+        (lambda x, u: (u**2 / 2).diff(2), lambda x, u: u * u.diff(2) + u.diff() ** 2),
+    ]
+    for written, expanded in pairs:
+        a, b = (BVP(op, **ends).discretize(24, u=np.exp) for op in (written, expanded))
+        np.testing.assert_allclose(a.A, b.A, atol=1e-10 * np.abs(b.A).max())
+        np.testing.assert_allclose(a.b, b.b, atol=1e-8)
+    conditions = dict(domain=(0, 1), lbc=[1, 0], rbc=2, params={"c": 1.0})
+    a = BVP(lambda x, u, c: (u.diff() - c * x).diff(), **conditions).discretize(16)
+    b = BVP(lambda x, u, c: u.diff(2) - c, **conditions).discretize(16)
+    np.testing.assert_allclose(a.A, b.A, atol=1e-10)
+
+
+def test_an_integral_of_a_derivative_of_an_expression():
+    """∫ (x u)' over (0, x) by a Volterra kernel is x u: u' + ∫ (x u)' = u' + x u, so u = exp(-x²/2)."""
+    problem = BVP(
+        lambda x, u: u.diff() + (x * u).diff().volterra(lambda x, t: 1.0 + 0 * x * t), (0, 1), lbc=1
+    )  # fmt: skip
+    u, _, x = solution(problem, 24)
+    assert np.abs(u - np.exp(-(x**2) / 2)).max() < 1e-12
 
 
 def test_discretize_around_a_function_is_newtons_method():

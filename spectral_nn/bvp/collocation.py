@@ -26,7 +26,7 @@ from .collocation_matrices import (
 )
 from .collocation_space import GridSpace, structural_offsets
 from .conditions import Surroundings
-from .functionals import condition_rows, nonlocal_rows, scalar_terms
+from .functionals import condition_rows, scalar_terms
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -109,7 +109,8 @@ def discretize(
         from .guess import as_series
 
         series = as_series(u, problem)
-        values = [series[j](x) if j < len(series) else 0.0 * x for j, x in space.kept_grids()]
+        grids = zip(space.kept, space.grids, strict=True)
+        values = [series[j](x) if j < len(series) else 0.0 * x for j, x in grids]
         scalars = list(problem.params.values()) if params is None else list(params)
         state = np.concatenate([*values, scalars, np.zeros(space.n_scalars - len(scalars))])
     A, b = linear_system(problem, space, state, rhs, out)
@@ -132,16 +133,18 @@ def linear_system(
     A : ndarray (N, N) or (B, N, N)
     b : ndarray (N,) or (B, N)
     """
-    state = None if state is None else space.expand(state)
-    traces = _traces(problem, space, state, rhs)
+    space.expand(state)
+    scalars = space.scalars(state)
+    traces = {c: problem.trace(x, space.fields(state, x), scalars, rhs) for c, x in space.nodes.items()}
     conditions = _conditions(problem, space, state, rhs)
     (left, left_values), (middle, middle_values), (right, right_values) = conditions
+    equations = [_coefficients(i, traces[c], space, c) for i, c in zip(space.kept, space.counts, strict=True)]
 
-    order = [*space.kept, *space.eliminated]
     values: list[Any] = [left_values]
-    values += [_at_least_rows(traces[i].residual[i], space.counts[i]) for i in order]
+    for i, count in zip(space.kept, space.counts, strict=True):
+        values.append(_at_least_rows(traces[count].residual[i], count))
     values += [middle_values, right_values]
-    everything = [d for i in order for e, *_, d in traces[i].entries + traces[i].param_entries if e == i]
+    everything = [d for pair in equations for part in pair for d in part.values()]
     batch = np.broadcast_shapes(*[np.shape(d)[:-1] for d in everything], *[np.shape(v)[:-1] for v in values])
     if len(batch) > 1:
         raise ValueError(
@@ -149,37 +152,17 @@ def linear_system(
         )
     dtype = np.result_type(complex if problem.complex else float, *everything, left, middle, right)
 
-    if space.eliminated and out is not None:
-        raise ValueError(
-            "out: expected None, as the derivative of an expression in op takes a larger matrix first"
-        )
     A = output(out, batch[0] if batch else None, space.size, dtype)
-    row, rows = left.shape[-2], {}
-    n_left = row
-    for at, i in enumerate(order, 1):  # first, as the kernel touches fresh memory with all threads
-        rows[i] = row
-        values[at] = values[at] + _fill_equation(A, row, i, traces[i], space, state)
-        row += space.counts[i]
+    row = n_left = left.shape[-2]
+    for at, count in enumerate(space.counts):  # first, as the kernel touches fresh memory with all threads
+        _fill_equation(A, row, *equations[at], space, count)
+        values[1 + at] = values[1 + at] + _fill_nonlocal(A, row, at, traces[count], space, state)
+        row += count
     A[:, :n_left] = left
     A[:, row : row + middle.shape[-2]] = middle
     A[:, row + middle.shape[-2] :] = right
     b = -np.concatenate([np.broadcast_to(v, (*batch, v.shape[-1])) for v in values], axis=-1)
-    return space.condense(A if batch else A[0], b, rows)
-
-
-def _traces(
-    problem: Problem, space: GridSpace, state: np.ndarray | None, rhs: Any
-) -> dict[int, Linearization]:
-    """The operator traced at the row nodes of each equation; equations that share their nodes share a trace."""
-    made: dict[tuple[bool, int], Linearization] = {}
-    out = {}
-    for i in [*space.kept, *space.eliminated]:
-        key = (i in space.eliminated, space.counts[i])
-        if key not in made:
-            x = space.where(i)
-            made[key] = problem.trace(x, space.fields(state, x), space.scalars(state), rhs)
-        out[i] = made[key]
-    return out
+    return (A if batch else A[0]), b
 
 
 def _conditions(
@@ -190,7 +173,7 @@ def _conditions(
     fields, scalars = space.fields(state, nodes), space.scalars(state)
 
     def at(j: int, k: int, x0: float) -> Any:
-        return 0.0 if state is None else (space.rows(j, k, np.array([x0])) @ state)[0]
+        return space.fields(state, np.array([x0]))(j, k)[..., 0]
 
     given = problem.conditions(Surroundings(nodes, weights, fields, at, scalars))
     sides: list[list[Any]] = [[], [], []]
@@ -208,7 +191,7 @@ def _conditions(
             if any(t.kind == "sum" for t in structure.scalars)
             else []
         )
-        rows, values = scalar_terms(structure, sums, space, state)
+        rows, values = scalar_terms(structure, sums, space, scalars, at)
         out[1] = [_stacked([out[1][0], rows]), _stacked([out[1][1][:, None], values[..., None]])[..., 0]]
     for j, term in enumerate(structure.functions, structure.n_unknowns):
         if term.kind == "cumsum":
@@ -219,24 +202,55 @@ def _conditions(
     return [(rows, values) for rows, values in out]
 
 
-def _fill_equation(A: np.ndarray, row: int, i: int, lin: Linearization, space: GridSpace, state: Any) -> Any:
-    """Write the rows of equation i; returns what nonlocal terms add to its residual."""
-    count, added = space.counts[i], 0.0
-    for j in range(len(space.sizes)):
-        mine = [(k, d) for ii, jj, k, d in lin.entries if (ii, jj) == (i, j)]
-        coefficients = np.empty((len(mine), A.shape[0], count), A.dtype)
-        for e, (_, d) in enumerate(mine):
-            coefficients[e] = d
-        combine(coefficients, space.basis(j, i)[[k for k, _ in mine]], A, row, int(space.starts[j]))
-    A[:, row : row + count, space.starts[-1] :] = 0.0
-    for ii, p, d in lin.param_entries:
+def _coefficients(
+    i: int, lin: Linearization, space: GridSpace, count: int
+) -> tuple[dict[tuple[int, int], Any], dict[int, Any]]:
+    """Coefficients of u_j^(k), and of the scalars, in equation i; expanded functions written out."""
+    terms: dict[tuple[int, int], Any] = {}
+    scalars: dict[int, Any] = {}
+    for ii, j, k, d in lin.entries:
+        if ii == i and j in space.expanded:
+            more, more_scalars = space.derivative(j, k, space.nodes[count])
+            for key, a in more.items():
+                terms[key] = terms.get(key, 0.0) + d * a
+            for index, a in more_scalars.items():
+                scalars[index] = scalars.get(index, 0.0) + d * a
+        elif ii == i:
+            terms[j, k] = terms.get((j, k), 0.0) + d
+    for ii, index, d in lin.param_entries:
         if ii == i:
-            A[:, row : row + count, space.starts[-1] + p] += d
-    for j, term in space.nonlocal_terms:
+            scalars[index] = scalars.get(index, 0.0) + d
+    return terms, scalars
+
+
+def _fill_equation(
+    A: np.ndarray,
+    row: int,
+    terms: dict[tuple[int, int], Any],
+    scalars: dict[int, Any],
+    space: GridSpace,
+    count: int,
+) -> None:
+    """Write the rows of an equation: the local terms."""
+    for at, j in enumerate(space.kept):
+        mine = [k for jj, k in terms if jj == j]
+        coefficients = np.empty((len(mine), A.shape[0], count), A.dtype)
+        for e, k in enumerate(mine):
+            coefficients[e] = terms[j, k]
+        combine(coefficients, space.basis(at, count)[mine], A, row, int(space.starts[at]))
+    A[:, row : row + count, space.starts[-1] :] = 0.0
+    for index, d in scalars.items():
+        A[:, row : row + count, space.starts[-1] + index] += d
+
+
+def _fill_nonlocal(A: np.ndarray, row: int, at: int, lin: Linearization, space: GridSpace, state: Any) -> Any:
+    """Write what couples distant points; returns what it adds to the residual."""
+    i, count, added = space.kept[at], space.counts[at], 0.0
+    for j, term in space.problem.structure.nonlocal_terms:
         if j == i:
-            rows = nonlocal_rows(term, space.where(i), lin.points.get(j), space)
+            rows, values = space.nonlocal_part(term, space.nodes[count], lin.points.get(j), state)
             A[:, row : row + count] -= rows
-            added = 0.0 if state is None else -rows @ state
+            added = -values
     return added
 
 

@@ -125,9 +125,9 @@ class _Newton:
             A, b = self._system(space, x)
         except NonFinite as error:
             loop.outcome = NewtonOutcome(None, False, "nonfinite", str(error))  # type: ignore[arg-type]
-            return "nonfinite", np.full(space.reduced_size, np.nan)
+            return "nonfinite", np.full(space.size, np.nan)
         if x is None:
-            x = np.zeros(space.reduced_size, A.dtype)
+            x = np.zeros(space.size, A.dtype)
         factor = 1.0
         while loop.iterations < loop.max_iter:
             factors = self.slot.factor(LinearSystem(A, meta=space.meta()))
@@ -182,7 +182,7 @@ def _grids(problem: Problem, solver: Any, max_n: int) -> list[int]:
     traits = solver.traits
     probe = GridSpace(problem, 64)
     m = len(probe.kept)
-    surplus = 64 * m - probe.reduced_size
+    surplus = 64 * m - probe.size
     if traits.sizes is not None:
         fitting = [(size + surplus) // m for size in traits.sizes if (size + surplus) % m == 0]
         fitting = [n for n in fitting if 8 <= n <= max_n] or [64]
@@ -197,7 +197,7 @@ def _scale(x: np.ndarray, step: np.ndarray, space: GridSpace) -> np.ndarray:
     """Size of the unknown that each entry belongs to, against which steps are measured: (N,)."""
     both = np.maximum(np.abs(x), np.abs(step))
     out = np.maximum(both, 1e-300)
-    ends = list(zip(space.reduced_starts[:-1], space.reduced_starts[1:], strict=True))
+    ends = list(zip(space.starts[:-1], space.starts[1:], strict=True))
     sizes = [both[a:b].max() for a, b in ends]
     floor = max(1e-4 * max(sizes, default=0.0), 1e-300)
     for size, (a, b) in zip(sizes, ends, strict=True):
@@ -208,9 +208,9 @@ def _scale(x: np.ndarray, step: np.ndarray, space: GridSpace) -> np.ndarray:
 def _norm(step: np.ndarray, scale: np.ndarray, space: GridSpace) -> float:
     """The largest root mean square of the change of an unknown, relative to its size."""
     relative = np.abs(step) / scale
-    ends = zip(space.reduced_starts[:-1], space.reduced_starts[1:], strict=True)
+    ends = zip(space.starts[:-1], space.starts[1:], strict=True)
     parts = [np.sqrt(np.mean(relative[a:b] ** 2)) for a, b in ends]
-    return float(max([*parts, *relative[space.reduced_starts[-1] :]], default=0.0))
+    return float(max([*parts, *relative[space.starts[-1] :]], default=0.0))
 
 
 def _on_mesh(problem: Problem, space: GridSpace, vector: np.ndarray, rhs: Any) -> list[State]:
@@ -225,7 +225,7 @@ def _on_mesh(problem: Problem, space: GridSpace, vector: np.ndarray, rhs: Any) -
     functions, state.lam[:] = space.split(vector)
     for j, (d, series) in enumerate(zip(mesh.orders, functions, strict=True)):
         state.W[0, j] = series(mesh.x, int(d))
-        _fit_states(state, j, space.grids[j], series(space.grids[j]))
+        _fit_states(state, j, space.grid_of(j), series(space.grid_of(j)))
     ev = evaluate(problem, state, rhs, vector.dtype)
     leading = np.zeros((mesh.p, mesh.m, mesh.m), vector.dtype)
     for i, j, k, coefficient in zip(*ev.index, ev.coef[:, 0], strict=True):
@@ -237,8 +237,8 @@ def _on_mesh(problem: Problem, space: GridSpace, vector: np.ndarray, rhs: Any) -
         return [state]
     change = np.linalg.solve(leading, ev.residual[:, 0].T[:, :, None])[:, :, 0].T
     other = State(mesh, state.Z.copy(), state.W - change, state.lam)
-    for j, x in enumerate(space.grids):
-        _fit_states(other, j, x, functions[j](x))
+    for j, series in enumerate(functions):
+        _fit_states(other, j, space.grid_of(j), series(space.grid_of(j)))
     return [other, state]
 
 

@@ -5,7 +5,7 @@ They need one thing of a discretization: the rows that evaluate u_j^(k) anywhere
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,7 +49,11 @@ def condition_rows(conditions: Sequence[Condition], space: Space) -> np.ndarray:
 
 
 def scalar_terms(
-    structure: Structure, sums: Sequence[Expression], space: Space, state: np.ndarray | None = None
+    structure: Structure,
+    sums: Sequence[Expression],
+    space: Space,
+    known: Sequence[Any],
+    at: Callable[[int, int, float], Any],
 ) -> tuple[np.ndarray, np.ndarray]:
     """λ − u_j^(k)(x0) and λ − ∫ g for the q scalar unknowns that the trace made (but for jumps).
 
@@ -57,8 +61,10 @@ def scalar_terms(
     ----------
     sums : sequence of Expression
         The integrands g traced at the quadrature nodes around the state.
-    state : ndarray (N,), optional
-        Default zero.
+    known : sequence of p numbers
+        Values of the scalars at the state.
+    at : callable
+        ``at(j, k, x0)`` is u_j^(k)(x0) at the state.
 
     Returns
     -------
@@ -72,12 +78,11 @@ def scalar_terms(
     values: list[Any] = []
     for index, term in enumerate(structure.scalars):
         row: Any = _unit(space, first + index)
-        value: Any = 0.0 if state is None else state[first + index]
+        value: Any = known[structure.n_params + index]
         if term.kind == "point" and term.key is not None:
             j, k, x0 = term.key
-            at_x0 = space.rows(j, k, np.array([x0]))[0]
-            row = row - at_x0
-            value = value - (0.0 if state is None else at_x0 @ state)
+            row = row - space.rows(j, k, np.array([x0]))[..., 0, :]
+            value = value - at(j, k, x0)
         elif term.kind == "sum":
             integrand = next(integrands)
             value = value - np.sum(weights * integrand.value, axis=-1)
