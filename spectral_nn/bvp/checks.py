@@ -93,11 +93,10 @@ def unknown_names(
 ) -> tuple[tuple[str, ...], bool]:
     """Names of the unknown functions from the operator's signature, and whether it takes them as one tuple."""
     code = op.__code__ if type(op) is FunctionType else None
-    plain = code is not None and not (code.co_flags & 0x0C or code.co_kwonlyargcount or op.__defaults__)
-    if (
-        plain and not params and unknowns is None and code.co_argcount > 1
-    ):  # the common case: reading a signature is slow
-        return code.co_varnames[1 : code.co_argcount], False
+    defaults = getattr(op, "__defaults__", None)
+    if code and not (params or unknowns or defaults or code.co_flags & 0x0C or code.co_kwonlyargcount):
+        if code.co_argcount > 1:  # the common case: reading a signature is slow
+            return code.co_varnames[1 : code.co_argcount], False
     try:
         signature = inspect.signature(op)
     except (TypeError, ValueError):

@@ -60,9 +60,9 @@ def solve_ultraspherical_problem(
     sets = _residuals(problem, series, rhs, info.n)
     bc = _condition_residual(conditions, series)
     condition = _amplification(problem, coefs, conditions, series, rhs) if max(sets) <= tol else np.nan
-    error = condition * (ROUNDING + max(sets))
+    estimate = condition * (ROUNDING + max(sets))
     status = _status(info, sets, bc, tol, bc_tol, max_n)
-    if status is Status.SOLVED and not error <= 1e3 * tol:
+    if status is Status.SOLVED and not estimate <= 1e3 * tol:
         status = Status.ILL_CONDITIONED
     detail = "" if info.success else info.message + " "
     return BVPResult(
@@ -74,7 +74,7 @@ def solve_ultraspherical_problem(
         residual=max(sets),
         residuals=sets,
         bc_residual=bc,
-        error_estimate=error,
+        error_estimate=estimate,
         condition=condition,
         nit=1,
         n=info.n * m,

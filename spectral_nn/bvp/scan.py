@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from . import mesh_kernels
 from .mesh import Mesh, integrals
 from .resolve import scales
 from .system import Evaluation
@@ -63,6 +62,8 @@ class _Look:
 
     def everywhere(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Points (n,), ascending, the relative residual there, and which of them touch a breakpoint."""
+        from . import mesh_kernels
+
         state, mesh = self.ev.state, self.ev.state.mesh
         per_element = max(FEWEST, 1 << int(np.log2(max(1, EVEN // mesh.E))))
         tau, V = _reference(per_element, mesh.p, int(mesh.orders.max(initial=0)))

@@ -58,7 +58,9 @@ def test_derivatives_come_from_the_highest_one():
     """Differentiating the polynomial of u eight times would leave no digit."""
     result = solve_bvp(lambda x, u: u.diff(8) - u, (0, 1), lbc=[1] * 4, rbc=[np.e] * 4)
     x = np.linspace(0, 1, 7)
-    assert max(np.abs(result(x, k) - np.exp(x)).max() for k in range(9)) < 1e-9  # boundary data are worth that much
+    assert (
+        max(np.abs(result(x, k) - np.exp(x)).max() for k in range(9)) < 1e-9
+    )  # boundary data are worth that much
 
 
 def test_deflation_names_wrong_arguments():
