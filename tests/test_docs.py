@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import pkgutil
 import re
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -22,7 +23,7 @@ def _load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    importlib.sys.modules[path.stem] = module  # type: ignore[attr-defined]  # dataclasses look their module up
+    sys.modules[path.stem] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
@@ -35,10 +36,8 @@ make_examples = _load(ROOT / "docs" / "make_examples.py")
 def _modules(package: str) -> list[str]:
     if importlib.util.find_spec(package) is None:
         return []
-    home = importlib.import_module(package)
-    found = pkgutil.walk_packages(home.__path__, package + ".") if package != "spectral_nn" else []
-    core = pkgutil.walk_packages(spectral_nn.__path__, "spectral_nn.") if package == "spectral_nn" else found
-    return [package, *(m.name for m in core if "kernels" not in m.name and not m.name.endswith("__main__"))]
+    found = pkgutil.walk_packages(importlib.import_module(package).__path__, package + ".")
+    return [package, *(m.name for m in found if "kernels" not in m.name and not m.name.endswith("__main__"))]
 
 
 @pytest.mark.parametrize("page", run_blocks.pages(), ids=lambda p: str(p.relative_to(ROOT)))
