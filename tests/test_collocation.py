@@ -195,6 +195,22 @@ def test_discretize_makes_a_batch_of_parameters():
         np.testing.assert_allclose(system.b[i], one.b, rtol=1e-14)
 
 
+def test_conditions_come_in_batches_too():
+    c = np.array([[1.0], [2.0], [3.0]])
+    problem = BVP(lambda x, u: u.diff(2) - u, (0, 1), lbc=lambda u: u - c, rbc=lambda u: u.diff() + c * u)
+    system = problem.discretize(20)
+    assert system.A.shape == (3, 20, 20) and system.b.shape == (3, 20)
+    u = system.solve("lu").x
+    series = [ChebSeries.from_values(row, (0, 1)) for row in u]
+    for value, s in zip(c[:, 0], series, strict=True):
+        assert abs(s(0.0) - value) < 1e-12 and abs(s(1.0, 1) + value * s(1.0)) < 1e-10
+        assert np.abs(s(np.linspace(0, 1, 20), 2) - s(np.linspace(0, 1, 20))).max() < 1e-8
+    with pytest.raises(ValueError, match="op: expected one problem, got a batch of 3"):
+        problem.solve()
+    with pytest.raises(ValueError, match="op: expected one problem, got a batch of 3"):
+        BVP(lambda x, u: c * u.diff(2), (0, 1), lbc=0, rbc=0).eigs()
+
+
 @pytest.mark.parametrize("rows", collocation.ROWS)
 def test_discretize_meta_tells_where_the_conditions_stand(rows):
     system = BVP(lambda x, u: u.diff(2) - u, (0, 2), lbc=0, rbc=lambda u: u.diff() - 1).discretize(

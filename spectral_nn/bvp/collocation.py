@@ -25,7 +25,7 @@ from .collocation_matrices import (
     second_order_batch,
 )
 from .collocation_space import GridSpace, structural_offsets
-from .conditions import Surroundings
+from .conditions import Condition, Surroundings
 from .functionals import condition_rows, scalar_terms
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ def linear_system(
         values.append(_at_least_rows(traces[count].residual[i], count))
     values += [middle_values, right_values]
     everything = [d for pair in equations for part in pair for d in part.values()]
-    batch = np.broadcast_shapes(*[np.shape(d)[:-1] for d in everything], *[np.shape(v)[:-1] for v in values])
+    shapes = [np.shape(part)[:-1] for part in [*everything, *values]]
+    batch = np.broadcast_shapes(*shapes, *[part.shape[:-2] for part in (left, middle, right)])
     if len(batch) > 1:
         raise ValueError(
             f"op: expected parameters of shape (B, 1) for a batch of problems, got a batch of shape {batch}"
@@ -161,7 +162,7 @@ def linear_system(
     A[:, :n_left] = left
     A[:, row : row + middle.shape[-2]] = middle
     A[:, row + middle.shape[-2] :] = right
-    b = -np.concatenate([np.broadcast_to(v, (*batch, v.shape[-1])) for v in values], axis=-1)
+    b = -np.broadcast_to(_joined(values), (*batch, space.size))
     return (A if batch else A[0]), b
 
 
@@ -181,9 +182,7 @@ def _conditions(
         sides[{"lbc": 0, "rbc": 2}.get(condition.label[:3], 1)].append(condition)
     out = []
     for side in sides:
-        out.append(
-            [condition_rows(side, space), np.array([c.value for c in side], dtype=None if side else float)]
-        )
+        out.append([condition_rows(side, space), _values(side)])
     structure = problem.structure
     if structure.scalars:
         sums = (
@@ -192,14 +191,20 @@ def _conditions(
             else []
         )
         rows, values = scalar_terms(structure, sums, space, scalars, at)
-        out[1] = [_stacked([out[1][0], rows]), _stacked([out[1][1][:, None], values[..., None]])[..., 0]]
+        out[1] = [_stacked([out[1][0], rows]), _joined([out[1][1], values])]
     for j, term in enumerate(structure.functions, structure.n_unknowns):
         if term.kind == "cumsum":
             row = space.rows(j, 0, np.array([space.domain[0]]))
             value = np.zeros(1) if state is None else row @ state
-            out[1] = [_stacked([out[1][0], row]), np.concatenate([out[1][1], value], axis=-1)]
+            out[1] = [_stacked([out[1][0], row]), _joined([out[1][1], value])]
     space.n_left = out[0][0].shape[-2]
     return [(rows, values) for rows, values in out]
+
+
+def _values(conditions: list[Condition]) -> np.ndarray:
+    """Values of q conditions, (q,) or (B, q)."""
+    numbers = [c.value if np.ndim(c.value) == 0 else np.asarray(c.value)[:, 0] for c in conditions]
+    return np.stack(np.broadcast_arrays(*numbers), axis=-1) if numbers else np.zeros(0)
 
 
 def _coefficients(
@@ -258,6 +263,11 @@ def _at_least_rows(values: Any, count: int) -> np.ndarray:
     """Residual as an array whose last axis has ``count`` entries."""
     shape = np.broadcast_shapes(np.shape(values), (count,))
     return np.broadcast_to(values, shape)
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    batch = np.broadcast_shapes(*[p.shape[:-1] for p in parts])
+    return np.concatenate([np.broadcast_to(p, (*batch, p.shape[-1])) for p in parts], axis=-1)
 
 
 def _stacked(blocks: Sequence[np.ndarray]) -> np.ndarray:

@@ -133,7 +133,9 @@ class ConditionTrace:
                 f"{label} returned {type(expr).__name__} ({expr!r:.40}); expected expressions in the unknowns "
                 "that must vanish, such as u - 1"
             )
-        if np.ndim(expr.value) or any(isinstance(k, int) and k >= 0 for k in expr.partials):
+        # Shape (B, 1) is a batch of numbers, for BVP.discretize.
+        function = np.ndim(expr.value) and np.shape(expr.value)[1:] != (1,)
+        if function or any(isinstance(k, int) and k >= 0 for k in expr.partials):
             raise ValueError(
                 f"{label} is a function of x; expected a number: take a value u(x0) or an integral u.sum()"
             )

@@ -33,7 +33,7 @@ class Space(Protocol):
 
 
 def condition_rows(conditions: Sequence[Condition], space: Space) -> np.ndarray:
-    """One row (N,) per condition: its derivative with respect to the unknowns."""
+    """The derivatives of q conditions with respect to the unknowns, (q, N) or (B, q, N)."""
     nodes = space.quadrature[0]
     parts = []
     for c in conditions:
@@ -45,7 +45,7 @@ def condition_rows(conditions: Sequence[Condition], space: Space) -> np.ndarray:
         for index, coefficient in c.params:
             row = row + coefficient * _unit(space, space.size - space.n_scalars + index)
         parts.append(row)
-    return np.stack(parts) if parts else np.zeros((0, space.size))
+    return np.stack(np.broadcast_arrays(*parts), axis=-2) if parts else np.zeros((0, space.size))
 
 
 def scalar_terms(

@@ -44,6 +44,8 @@ class Pencil:
     """
 
     def __init__(self, problem: Problem, B: Callable | Problem | None = None):
+        if problem.batch:
+            raise ValueError(f"op: expected one problem, got a batch of {problem.batch}")
         if problem.params:
             raise ValueError(f"params: an eigenvalue problem has none, got {', '.join(problem.params)}")
         if B is not None and not (callable(B) or isinstance(B, Problem)):

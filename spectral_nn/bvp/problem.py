@@ -53,6 +53,8 @@ class Problem:
         self._lbc, self._rbc, self._bc = lbc, rbc, bc
         self.structure = Structure(len(self.names), len(self.params), orders=[0] * len(self.names))
         self.complex = any(np.iscomplexobj(v) for v in self.params.values())
+        self.batch = 0
+        """Problems at once, if op or a condition broadcasts parameters of shape (B, 1); 0 for a single one."""
         self._plain: list[Condition] | None = None  # affine conditions on point values, around zero
         self._discover()
 
@@ -156,8 +158,11 @@ class Problem:
                     raise ValueError(
                         f"{c.label}: refers to x0 = {x0:g}, outside of the domain [{a:g}, {b:g}]"
                     )
-        self.complex |= any(
-            np.iscomplexobj(c.value) or np.iscomplexobj([p[-1] for p in c.points]) for c in conditions
+        coefficients = [p[-1] for c in conditions for p in c.points]
+        self.complex |= any(np.iscomplexobj(v) for v in [*coefficients, *(c.value for c in conditions)])
+        numbers = [*lin.residual, *(e[-1] for e in lin.entries + lin.param_entries), *coefficients]
+        self.batch = max(
+            (np.shape(v)[0] for v in [*numbers, *(c.value for c in conditions)] if np.ndim(v) == 2), default=0
         )
         s.linear = lin.affine and all(c.affine for c in conditions)
         if all(c.affine and not c.integrals for c in conditions):

@@ -136,6 +136,11 @@ def solve(
 ) -> BVPResult:
     """`BVP.solve`: check the options, choose the discretization, solve."""
     start = time.perf_counter()
+    if problem.batch:
+        raise ValueError(
+            f"op: expected one problem, got a batch of {problem.batch}; solve them one by one, or take their linear "
+            "systems from BVP.discretize(n)"
+        )
     rhs = problem.rhs if rhs is None else rhs
     _check_options(problem, rhs, tol, bc_tol, method, max_iter, max_n)
     solver = _resolve(linear_solver)
