@@ -44,7 +44,7 @@ class Pencil:
     """
 
     def __init__(self, problem: Problem, B: Callable | Problem | None = None):
-        if problem.batch:
+        if problem.batch > 1:
             raise ValueError(f"op: expected one problem, got a batch of {problem.batch}")
         if problem.params:
             raise ValueError(f"params: an eigenvalue problem has none, got {', '.join(problem.params)}")

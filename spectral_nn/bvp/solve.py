@@ -136,7 +136,7 @@ def solve(
 ) -> BVPResult:
     """`BVP.solve`: check the options, choose the discretization, solve."""
     start = time.perf_counter()
-    if problem.batch:
+    if problem.batch > 1:
         raise ValueError(
             f"op: expected one problem, got a batch of {problem.batch}; solve them one by one, or take their linear "
             "systems from BVP.discretize(n)"
