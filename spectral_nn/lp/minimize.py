@@ -12,6 +12,7 @@ import numpy as np
 
 from . import checks
 from .certificate import finish
+from .descent import solve_by_descent
 from .diagnosis import FEASIBILITY_TOL, diagnose, impossible, point_within, unbounded, unbounded_direction
 from .newton import Newton
 from .problem import Kind, LpProblem, LpTerm
@@ -22,6 +23,8 @@ from .result import LpResult, LpStatus
 from .smoothing import rescue
 from .state import Outcome
 from .systems import System
+
+NO_LIMIT = 100  # a max_iter below counts Newton iterations, and that is what is run
 
 _log = logging.getLogger("spectral_nn")
 
@@ -119,6 +122,11 @@ def solve_problem(
     solver = _resolve(linear_solver)
     x0, dual0 = _warm_start(problem, x0, dual0)
     if solver is None and start is None and callback is None and not verbose:
+        if x0 is None and max_iter >= NO_LIMIT:
+            found = solve_by_descent(problem, tol, began)
+            if isinstance(found, LpResult):
+                return found
+            x0 = found
         quick = solve_quickly(problem, x0, dual0, tol, max_iter, began)
         if quick is not None:
             return quick

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -27,6 +27,7 @@ from .newton import (
     WEAK_PIVOT_EXTREME,
 )
 from .result import LpResult, LpStatus
+from .state import STATIONARY
 
 if TYPE_CHECKING:
     from .problem import LpProblem
@@ -79,20 +80,41 @@ def solve_quickly(
     norm = kernels.norm(r, 0, m, term.p)
     share = max(norm - float(r @ y), 0.0) / norm
     stationarity = float(np.abs(A.T @ y).max() / max((np.abs(A).T @ np.abs(y)).max(), 1e-300))
-    if not share <= inside or stationarity > 1e-9:
-        return None
-    fun, unit, gap = term.weight * norm, term.weight, share
-    if power:
-        with np.errstate(over="ignore"):
-            fun = float(term.weight * np.float64(norm) ** term.p)
-            unit = float(term.weight * term.p * np.float64(norm * (1 - share)) ** (term.p - 1))
-        gap = -math.expm1(term.p * math.log1p(-share))
-        if not math.isfinite(fun * unit):
-            return None
-    none = np.zeros(0)
-    degree = term.p if power else 1.0
     if warm != batch_kernels.COLD and nit > 0:
         trace[0, 1] = np.inf  # the dual of a warm start is not feasible yet: its gap proves nothing
+    solver = {"solver": "cholesky", "solves": int(nit) + 1, "refinements": 0, "fell_back": 0}
+    return certified_result(
+        problem, x, y, norm, share, stationarity, tol, nit, nit + 1, trace[: nit + 1], solver, began
+    )
+
+
+def certified_result(
+    problem: LpProblem,
+    x: np.ndarray,
+    y: np.ndarray,
+    norm: float,
+    share: float,
+    stationarity: float,
+    tol: float,
+    nit: int,
+    factorizations: int,
+    trace: np.ndarray,
+    solver: dict[str, Any],
+    began: float,
+) -> LpResult | None:
+    """The result for one norm from x, its dual y with ||y||_q = 1 and the relative gap `share` of the norm.
+
+    `trace` (nit + 1, 3) holds norm, gap and step of every iteration. None where the gap is above `tol`.
+    """
+    term = problem.terms[0]
+    degree = term.p if term.kind == "power" else 1.0
+    with np.errstate(over="ignore"):
+        fun = float(term.weight * np.float64(norm) ** degree)
+        unit = float(term.weight * degree * np.float64(norm * (1 - share)) ** (degree - 1))
+    gap = share if degree == 1 else -math.expm1(degree * math.log1p(-min(share, 0.5)))
+    if not gap <= tol or stationarity > STATIONARY or not math.isfinite(fun * unit):
+        return None
+    none = np.zeros(0)
     return LpResult(
         x=x,
         fun=fun,
@@ -102,30 +124,36 @@ def solve_quickly(
         nit=int(nit),
         gap=gap,
         dual_fun=fun * (1 - gap),
-        dual=[unit * y if w is None else unit * w * y],
+        dual=[unit * y if term.row_weights is None else unit * term.row_weights * y],
         eq_dual=none,
         ineq_dual=none,
         lb_dual=none,
         ub_dual=none,
         kkt={"stationarity": stationarity, "equality": 0.0, "inequality": 0.0, "complementarity": 0.0},
-        factorizations=int(nit) + 1,
+        factorizations=int(factorizations),
         time=time.perf_counter() - began,
-        linear_solver={"solver": "cholesky", "solves": int(nit) + 1, "refinements": 0, "fell_back": 0},
+        linear_solver=solver,
         history=[
             {"nit": k, "fun": term.weight * row[0] ** degree, "gap": row[1] * degree, "step": row[2]}
-            for k, row in enumerate(trace[: nit + 1].tolist())
+            for k, row in enumerate(trace.tolist())
         ],
         dual_x=x,
     )
 
 
-def _applies(problem: LpProblem) -> bool:
+def single_dense_norm(problem: LpProblem) -> bool:
+    """Whether the objective is one norm (or power) of dense data, and there is nothing else."""
     if len(problem.terms) != 1 or problem.ridge:
         return False
     others = (problem.Q, problem.q, problem.E, problem.G, problem.lb, problem.ub)
     if any(other is not None for other in others):
         return False
     term = problem.terms[0]
-    if term.groups is not None or not term.weight > 0 or sp.issparse(term.A):
+    return term.groups is None and term.weight > 0 and not sp.issparse(term.A)
+
+
+def _applies(problem: LpProblem) -> bool:
+    if not single_dense_norm(problem):
         return False
-    return 0 < term.A.size <= LARGEST and term.A.shape[0] >= term.A.shape[1]
+    rows, unknowns = problem.terms[0].A.shape
+    return 0 < rows * unknowns <= LARGEST and rows >= unknowns

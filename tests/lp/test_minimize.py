@@ -175,3 +175,40 @@ def test_the_compiled_road_and_the_general_one_agree(p, make):
     assert compiled.history[-1]["gap"] <= 1e-9
     reference.verify(problem, compiled)
     reference.verify(problem, general)
+
+
+# -- the descent without a matrix, for large well-conditioned data -----------------------------------------------------
+
+
+@pytest.mark.parametrize("p", [1.5, 2.5, 4, 8])
+@pytest.mark.parametrize("kind", ["norm", "power"])
+def test_descent_agrees_with_newton_and_is_certified(p, kind):
+    A, b = data.gaussian(1600, 100)
+    problem = LpProblem(LpTerm(A, b, p, kind=kind, weight=3.0))
+    result, newton = problem.solve(), problem.solve(callback=lambda info: None)
+    assert result.success and newton.linear_solver["solver"] == "cholesky"
+    assert p in (1.5, 8) or result.linear_solver["solver"] == "l-bfgs"
+    assert result.fun == pytest.approx(newton.fun, rel=1e-9)
+    assert np.abs(result.x - newton.x).max() <= 1e-4 * np.abs(newton.x).max()
+    reference.verify(problem, result)
+
+
+@pytest.mark.parametrize("kappa", [10, 1e3, 1e5, 1e8])
+@pytest.mark.parametrize("p", [1.5, 4])
+def test_descent_is_not_fooled_by_ill_conditioned_data(p, kappa):
+    A, b = data.conditioned(900, 100, kappa)
+    plain, _ = data.conditioned(900, 100, 1.0)
+    result = minimize_lp(A, b, p)
+    assert result.success
+    assert result.fun == pytest.approx(minimize_lp(plain, b, p, callback=lambda info: None).fun, rel=2e-9)
+
+
+def test_descent_is_not_fooled_by_a_direction_that_few_rows_see():
+    A, _ = data.gaussian(1600, 100)
+    A[:, 7] = 0.0
+    A[3, 7] = 1e-7  # one row alone says what x_7 is
+    b = A @ np.ones(100) + data.gaussian(1600, 1)[1]
+    result = minimize_lp(A, b, 4)
+    newton = minimize_lp(A, b, 4, callback=lambda info: None)
+    assert result.success and newton.success
+    assert result.fun <= newton.fun * (1 + 1e-9)
