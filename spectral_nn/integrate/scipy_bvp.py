@@ -294,6 +294,8 @@ def _result(
         status = 1
     if status and found.status in _FAILURES:
         status = _FAILURES[found.status]
+    elif status == 1 and found.status is Status.ILL_CONDITIONED:
+        status = 2
     message = MESSAGES[status]
     if found.status is Status.NOT_FINITE:
         where = found.message.split(". ")[0].removeprefix("op: ")
