@@ -40,17 +40,11 @@ def main(runs: Path, device: str) -> None:
         ax.legend()
         needed = first_below(curves["fine-tuned"], final)
         epochs = curves["scratch"][-1][0]
-        rows.append(
-            [
-                name,
-                load_recipe(name).data.samples,
-                epochs,
-                final,
-                needed,
-                epochs / needed,
-                curves["fine-tuned"][-1][1],
-            ]
-        )
+        samples = load_recipe(name).data.samples
+        rows.append([name, samples, epochs, final, needed, epochs / needed, curves["fine-tuned"][-1][1]])
+        for target in TARGETS:
+            reached = {k: first_below(points, target) for k, points in curves.items()}
+            milestones.append([name, f"{target:g}", *reached.values(), reached["scratch"] / reached["fine-tuned"]])
     head = [
         "family",
         "samples",

@@ -41,7 +41,8 @@ def main(runs: Path) -> None:
         at = next(epoch for epoch, mse in curves["scratch"] if mse <= best)
         needed = next((epoch for epoch, mse in curves["fine-tuned"] if mse <= best), float("nan"))
         rows.append([family, samples, at, best, needed, at / needed, min(mse for _, mse in curves["fine-tuned"])])
-    head = ["family", "samples", "epochs from scratch to its best", "its MSE", "epochs fine-tuned", "ratio", "best MSE fine-tuned"]
+    head = ["family", "samples", "epochs from scratch to its best", "its MSE", "epochs fine-tuned", "ratio",
+            "best MSE fine-tuned"]  # fmt: skip
     table("transfer_published", head, rows)
 
 

@@ -100,6 +100,19 @@ def test_raw_answer_is_marked_and_single_batched_and_many_agree():
 
 
 @needs("elliptic")
+def test_strangers_in_a_batch_fall_back_alone(rng):
+    A, b, x = systems(count=4)
+    A[1] = rng.normal(size=(64, 64))
+    A[2, 5, 5] = np.nan
+    answer = solve_linear(A, b, solver="algebraformer", rtol=1e-10)
+    assert list(answer.items.fell_back) == [False, True, False, False]
+    assert list(answer.items.success) == [True, True, False, True]
+    assert answer.items.status[2] == LinearStatus.NONFINITE_INPUT
+    assert relative(answer.x[[0, 3]], x[[0, 3]]).max() < 1e-6
+    assert np.allclose(A[1] @ answer.x[1], b[1])
+
+
+@needs("elliptic")
 def test_answer_scales_with_rows_and_right_hand_side(rng):
     A, b, _ = systems(count=1)
     solver = Algebraformer(loops=4)
