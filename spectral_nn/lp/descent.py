@@ -26,8 +26,8 @@ EXPONENTS = (1.4, 9.0)
 STATIONARY = 9e-10  # as in state.py
 PAIRS = 0.06  # of n: how many pairs of products with A and A' one Newton iteration is worth; measured, n = 50 .. 200
 NEWTON_STEPS = 5  # to be saved, the start included
-WOLFE = 0.5  # of the slope may be left over by a line search
-SAMPLE = 4  # rows per unknown in the certificate
+WOLFE, WOLFE_KINKED = 0.5, 0.2  # of the slope may be left over by a line search; p < 2 gains by a better one
+SAMPLE = 2  # rows per unknown in the certificate
 SMALLEST_PIVOT = 1e-10
 
 
@@ -46,7 +46,8 @@ def solve_by_descent(problem: LpProblem, tol: float, began: float) -> LpResult |
     x, y, g = np.zeros(n), np.empty(m), np.empty(n)
     budget = int(PAIRS * n * NEWTON_STEPS)
     trace = np.empty((budget + 1, 3))
-    accuracy = WOLFE ** (1 / (max(term.p, 2.0) - 1))  # of the root that the line search looks at
+    # of the root that the line search looks at
+    accuracy = WOLFE_KINKED if term.p < 2 else WOLFE ** (1 / (term.p - 1))
     steps, stationarity = descend(A, b, term.p, x, y, g, STATIONARY, budget, accuracy, trace)
     if not stationarity <= STATIONARY:
         return x if stationarity < 1e-2 else None
