@@ -401,3 +401,16 @@ def test_missing_torch_is_one_sentence():
         "    raise SystemExit('no error')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "solver", [Algebraformer(), AlgebraformerDiffusion(), LinearTransformer()], ids=lambda s: s.name
+)
+def test_the_contract_of_the_slot_is_kept(solver):
+    from spectral_nn.testing import check_linear_solver
+
+    def matrix(n, dtype, rng):
+        return data.systems("diffusion", n, data.draw(int(rng.integers(1000)), "test", 0, 1))[0][0]
+
+    spd_only = solver.traits.needs_spd
+    check_linear_solver(solver, n=None if spd_only else 64, matrix=None if spd_only else matrix)
