@@ -24,7 +24,7 @@ LEAST_UNKNOWNS = 80  # below, a Newton step costs no more than a few products
 TALL = 8  # rows per unknown, at least: below, A'DA is too far from the identity
 EXPONENTS = (1.4, 9.0)
 STATIONARY = 9e-10  # as in state.py
-PAIRS = 0.06  # of n: how many pairs of products with A and A' one Newton iteration is worth; measured, n = 50 .. 200
+PAIRS = 0.1  # of n: how many pairs of products with A and its transpose one Newton iteration is worth; n = 50 .. 200
 NEWTON_STEPS = 5  # to be saved, the start included
 WOLFE, WOLFE_KINKED = 0.5, 0.2  # of the slope may be left over by a line search; p < 2 gains by a better one
 SAMPLE = 2  # rows per unknown in the certificate
