@@ -31,7 +31,9 @@ FIRST_ELEMENTS = {True: 2, False: 4}
 """Elements to start with, by linearity: a nonlinear problem must be seen before it can be solved."""
 LOOSE = 1e-4
 """Newton's tolerance on a mesh that does not resolve the solution yet."""
-MAX_LEVELS = 60
+MAX_LEVELS = 120
+SUSPECTS = 12
+"""Elements that are searched for a break at a time."""
 STALLED = 4
 """Levels without progress after which the reason is looked for: a break in a coefficient, or rounding."""
 HOPELESS = 14
@@ -299,37 +301,40 @@ class AdaptiveLoop:
         if len(worst) > 2 and worst[-1] < AT_ROUNDING and worst[-1] > 0.5 * worst[-3]:
             return None
         if len(worst) > STALLED and worst[-1] > 0.1 * max(worst[-1 - STALLED : -1]):
-            at = _break_in(self.problem, state, int(np.argmax(r.per_element)), self.rhs)
-            if at is not None and np.abs(mesh.t - at).min() > ULP * np.abs(mesh.t).max():
+            found = self._breaks_in(state, r)
+            if found:
                 worst.clear()
-                self.breaks.append(at)
-                return Mesh(
-                    _insert(mesh.t, at, (*self.problem.breakpoints, *self.breaks)), mesh.p, mesh.orders
-                )
+                self.breaks += found
+                known = (*self.problem.breakpoints, *self.breaks)
+                return Mesh(_insert(mesh.t, found, known), mesh.p, mesh.orders)
             if len(worst) > HOPELESS and worst[-1] < 1e-6 and worst[-1] > 0.5 * worst[-1 - HOPELESS]:
                 return None
         new = refine(state, r.per_element, target)
         ends = np.maximum(np.abs(new.t[1:]), np.abs(new.t[:-1]))
         return None if (np.diff(new.t) < ULP * ends).any() else new
 
+    def _breaks_in(self, state: State, r: Residuals) -> list[float]:
+        """Points in the worst elements where coefficients or right-hand sides are not smooth, and no breakpoints yet."""
+        mesh, problem = state.mesh, self.problem
+        series = [] if problem.linear else [state.series(j) for j in range(mesh.m)]
 
-def _break_in(problem: Problem, state: State, element: int, rhs: Any) -> float | None:
-    mesh = state.mesh
-    if problem.linear:
-        return find_break(
-            problem, lambda j, k, x: 0.0, state.lam, rhs, (mesh.t[element], mesh.t[element + 1])
-        )
-    series = [state.series(j) for j in range(mesh.m)]
-    return find_break(
-        problem, lambda j, k, x: series[j](x, k), state.lam, rhs, (mesh.t[element], mesh.t[element + 1])
-    )
+        def fields(j: int, k: int, x: np.ndarray) -> Any:
+            return series[j](x, k) if series else 0.0
+
+        order = np.argsort(r.per_element)[::-1][:SUSPECTS]
+        found: list[float] = []
+        for e in order[r.per_element[order] > 0.01 * r.worst]:
+            at = find_break(problem, fields, state.lam, self.rhs, (mesh.t[e], mesh.t[e + 1]))
+            if at is not None and np.abs(mesh.t - at).min() > ULP * np.abs(mesh.t).max():
+                found.append(at)
+        return found
 
 
-def _insert(t: np.ndarray, at: float, breaks: tuple[float, ...]) -> np.ndarray:
-    """Add a breakpoint and drop those that refinement had crowded around it, but for breaks known before."""
+def _insert(t: np.ndarray, found: list[float], breaks: tuple[float, ...]) -> np.ndarray:
+    """Add breakpoints and drop those that refinement had crowded around them, but for breaks known before."""
     gap = 0.02 * (t[-1] - t[0]) / max(8, t.size)
-    keep = (np.abs(t - at) > gap) | np.isin(t, (t[0], t[-1], *breaks))
-    return np.unique(np.append(t[keep], at))
+    near = np.abs(t[:, None] - np.array(found)).min(axis=1) <= gap
+    return np.unique(np.append(t[~near | np.isin(t, (t[0], t[-1], *breaks))], found))
 
 
 def finish(problem: Problem, status: Status, loop: AdaptiveLoop, bc_tol: float, start: float) -> BVPResult:
