@@ -178,32 +178,29 @@ def cone(A: Any, b: np.ndarray, p: float, solver: str) -> tuple[float, float, An
 
 
 def batch(m: int, n: int, size: int, p: float) -> dict[str, Any]:
-    """The batch against the loop over minimize_lp, by the clock on the wall, for here threads count."""
+    """The batch against the loop: processor time per problem, that of the batch over its threads."""
+    import numba
+
     rng = np.random.default_rng(0)
     A, b = rng.standard_normal((size, m, n)), rng.standard_normal((size, m))
     minimize_lp_batch(A[:2], b[:2], p)
-    together = min(minimize_lp_batch(A, b, p).time for _ in range(5))
-    loops = []
-    for _ in range(3):
-        began = time.perf_counter()
-        for k in range(size):
-            minimize_lp(A[k], b[k], p)
-        loops.append(time.perf_counter() - began)
-    general = []
-    for k in range(min(size, 30)):  # with a callback, the road that is not compiled whole
-        began = time.perf_counter()
-        minimize_lp(A[k], b[k], p, callback=lambda info: None)
-        general.append(time.perf_counter() - began)
-    each, loop, plain = together / size, min(loops) / size, float(np.median(general))
+    threads = numba.get_num_threads()
+    together = timed(lambda: minimize_lp_batch(A, b, p))[0] / size / threads
+    loop = timed(lambda: [minimize_lp(A[k], b[k], p) for k in range(size)], 5)[0] / size
+    few = min(size, 50)  # with a callback, the road that is not compiled whole
+    general = (
+        timed(lambda: [minimize_lp(A[k], b[k], p, callback=lambda i: None) for k in range(few)], 5)[0] / few
+    )
     return {
         "shape": f"{m}x{n}",
         "p": f"{p:g}",
         "problems": size,
-        "us_each_batch": f"{1e6 * each:.1f}",
+        "threads": threads,
+        "us_each_batch": f"{1e6 * together:.1f}",
         "us_each_loop": f"{1e6 * loop:.1f}",
-        "us_each_loop_general": f"{1e6 * plain:.1f}",
-        "loop_over_batch": f"{loop / each:.1f}",
-        "general_over_batch": f"{plain / each:.1f}",
+        "us_each_loop_general": f"{1e6 * general:.1f}",
+        "loop_over_batch": f"{loop / together:.1f}",
+        "general_over_batch": f"{general / together:.1f}",
     }
 
 
