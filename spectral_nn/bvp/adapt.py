@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..linear.certify import factor
 from ..linear.registry import resolve
 from .breaks import find_break
 from .condition import Amplification, amplification
+from .conditions import Condition
 from .guess import bumped, initial_state
 from .homotopy import by_length, by_residual
 from .layers import with_layers
@@ -139,41 +140,42 @@ def solve_mesh(
             state = initial_state(problem, guess, layered) if problem.linear else state.to_mesh(layered)
     status = loop.run(state, tight=guess is not None)
     if status in GIVEN_UP and damping and rescue and not problem.linear:
-        status = _rescue(loop, guess, status)
+        status = rescue_newton(loop, guess, status)
     return finish(problem, status, loop, bc_tol, start)
 
 
-def _rescue(loop: AdaptiveLoop, guess: Any, status: Status) -> Status:
-    """Newton's method failed: bolder steps on a finer mesh, other guesses, then marching (initial values) or a homotopy."""
-    failed, problem = loop.outcome, loop.problem
-    mesh = first_mesh(problem, guess, RESCUE_ELEMENTS)
-    state = initial_state(problem, guess, mesh)
-    for boldest in (BOLD, SMALLEST_DAMPING):
+def rescue_newton(loop: AdaptiveLoop, guess: Any, status: Status) -> Status:
+    """Newton's method failed: start again from elsewhere, or otherwise."""
+    failed = loop.outcome
+    conditions = failed.evaluation.conditions if failed is not None and failed.evaluation is not None else []
+    state = initial_state(loop.problem, guess, first_mesh(loop.problem, guess, RESCUE_ELEMENTS))
+    for start, options in _starts(loop, guess, state, conditions):
+        if start is not None:
+            again = loop.run(start, **options)
+            if again not in GIVEN_UP:
+                return again
         if loop.iterations >= loop.max_iter:
             break
-        again = loop.run(state, boldest=boldest)
-        if again not in GIVEN_UP:
-            return again
-    if guess is None:
-        for bump in (1.0, -1.0):
-            if loop.iterations >= loop.max_iter:
-                break
-            again = loop.run(bumped(state, bump))
-            if again not in GIVEN_UP:
-                return again
-    conditions = failed.evaluation.conditions if failed is not None else []
-    if is_initial_value_problem(problem, conditions):
-        ways: tuple = (march,)
-    else:
-        ways = (by_residual, by_length)
-    for way in ways:
-        better = way(loop, state)
-        if better is not None:
-            again = loop.run(better, tight=True)
-            if again not in GIVEN_UP:
-                return again
     loop.outcome = failed or loop.outcome
     return status
+
+
+def _starts(
+    loop: AdaptiveLoop, guess: Any, state: State, conditions: list[Condition]
+) -> Iterator[tuple[State | None, dict[str, Any]]]:
+    """Where to start again, likeliest first: marching for initial values; bolder steps on a finer mesh, plain ones,
+    other guesses if none was given, the ends of two homotopies."""
+    initial_values = is_initial_value_problem(loop.problem, conditions)
+    if initial_values:
+        yield march(loop, state), {"tight": True}
+    for boldest in (BOLD, SMALLEST_DAMPING):
+        yield state, {"boldest": boldest}
+    if guess is None:
+        yield bumped(state, 1.0), {}
+        yield bumped(state, -1.0), {}
+    if not initial_values:
+        yield by_residual(loop, state), {"tight": True}
+        yield by_length(loop, state), {"tight": True}
 
 
 def first_mesh(problem: Problem, guess: Any, elements: int = 0) -> Mesh:

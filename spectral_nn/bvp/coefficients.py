@@ -18,7 +18,7 @@ from .ultraspherical_operator import Condition
 NODES = 33
 """Points on which conditions are traced: enough to tell a plain integral from a weighted one."""
 ROUNDING = 4e-16
-FEWEST, MOST = 64, 4096
+FEWEST, MOST = 64, 1024
 """Points of each of the two sets at which the residual is judged, as many as coefficients within these bounds."""
 
 

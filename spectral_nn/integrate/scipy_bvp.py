@@ -204,7 +204,7 @@ def _solve(
     status = loop.run(state, tight=True)
     found = adapt.finish(problem, status, loop, bc_tol, start)  # type: ignore[arg-type]
     if status in adapt.GIVEN_UP and not _accepted(problem, found, x, tol, bc_tol):
-        status = adapt._rescue(loop, [_interpolant(x, row) for row in y], status)
+        status = adapt.rescue_newton(loop, [_interpolant(x, row) for row in y], status)
         found = adapt.finish(problem, status, loop, bc_tol, start)  # type: ignore[arg-type]
     for _ in range(TIGHTENINGS):
         if not found.success or _accepted(problem, found, x, tol, bc_tol):
