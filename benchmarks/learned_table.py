@@ -37,6 +37,7 @@ def main(count: int) -> None:
         rows.append(row("diffusion-64", measured, f"{loops} loops", ""))
     head = ["network", "parameters", "training", "MSE", "median", "95 %", "largest", "MSE in the paper"]
     table("table", head, rows)
+    shipped()
     kappa = np.linalg.cond(A)
     print(f"condition numbers of A: median {np.median(kappa):.1e}, largest {kappa.max():.1e}")
 
@@ -49,6 +50,21 @@ def main(count: int) -> None:
     ax.set(xlabel="residual loops", ylabel="relative l2 error", title=f"diffusion-64 on {count} test systems")
     ax.legend()
     figure.savefig(FIGURES / "learned_loops.png", dpi=130)
+
+
+def shipped() -> None:
+    """All shipped weights and what they cost."""
+    rows = []
+    for name in shipped_weights():
+        settings = config(name)
+        recipe = settings["recipe"]
+        seen = settings["steps_done"] * recipe["train"]["batch"]
+        rows.append(
+            [f"`{name}`", settings["model"]["kind"], f"{settings['parameters']:,}", settings["storage"], f"{seen:,}",
+             round(settings["training_seconds"] / 60), recipe["description"]]
+        )  # fmt: skip
+    head = ["weights", "network", "parameters", "stored as", "matrices seen", "minutes", "for"]
+    table("weights", head, rows)
 
 
 def row(name: str, measured: dict[str, float], note: str, published: object) -> list[object]:
@@ -64,5 +80,5 @@ def row(name: str, measured: dict[str, float], note: str, published: object) -> 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--count", type=int, default=4096, help="test systems")
+    parser.add_argument("--count", type=int, default=1024, help="test systems")
     main(**vars(parser.parse_args()))
