@@ -24,6 +24,7 @@ from .smoothing import rescue
 from .state import Outcome
 from .systems import System
 
+DENSE_RETRY = 4_000_000  # entries of A up to which a sparse problem that failed is tried again as a dense one
 NO_LIMIT = 100  # a max_iter below counts Newton iterations, and that is what is run
 
 _log = logging.getLogger("spectral_nn")
@@ -114,6 +115,7 @@ def solve_problem(
     verbose: int,
     callback: Callable[[dict[str, float]], Any] | None,
     look_further: bool = True,
+    dense: bool = False,
 ) -> LpResult:
     """:meth:`LpProblem.solve`; `look_further` asks a failed run whether the problem has a solution at all."""
     began = time.perf_counter()
@@ -130,7 +132,7 @@ def solve_problem(
         quick = solve_quickly(problem, x0, dual0, tol, max_iter, began)
         if quick is not None:
             return quick
-    stacked = stack(problem)
+    stacked = stack(problem, dense)
     reduction = _without_equalities(stacked)
     if reduction.contradiction is not None:
         return impossible(problem, {"eq": reduction.contradiction}, began)
@@ -151,6 +153,13 @@ def solve_problem(
     )
     if look_further and not result.success and result.status != LpStatus.STOPPED:
         result = diagnose(problem, result, began)
+        A = stacked.program.A
+        if stacked.program.sparse and A.shape[0] * A.shape[1] <= DENSE_RETRY and not _is_proof(result):
+            # dense roads know more remedies: orthonormal bases, pivoting, smoothed norms
+            again = solve_problem(
+                problem, None, None, tol, max_iter, linear_solver, None, verbose, callback, look_further, True
+            )
+            result = again if again.success else result
     if verbose:
         _log.info("%s nit %d, gap %.1e, %.3g s", result.message, result.nit, result.gap, result.time)
     return result
@@ -217,10 +226,15 @@ class _Road:
             x = self.reduction.x(stalled.z * self.length)
             if not self._orthonormalize():
                 return None
-            self.newton.warm(self.reduction.z(x) / self.length, stalled.y)
             self.newton.nit, self.newton.history = stalled.nit, stalled.history
             self.newton.start_level = stalled.start_level
+            self.newton.warm(self.reduction.z(x) / self.length, stalled.y)
             outcome = self.newton.run(cold=False)
+        stuck = outcome is not None and outcome.status == LpStatus.STALLED
+        if self.newton.rows is not None and stuck:
+            self.newton.patient = True
+            self.newton.start(may_fit=False)
+            outcome = self.newton.run(cold=True)
         return outcome
 
     def _fit_within(self, newton: Newton) -> None:
@@ -270,6 +284,10 @@ class _Road:
         program = self.reduction.program.scaled(self.length, self.log_value)
         system = System(program, self.solver)
         return Newton(program, system, self.tol, self.max_iter, self.callback, self.log, self._shown)
+
+
+def _is_proof(result: LpResult) -> bool:
+    return result.status in (LpStatus.INFEASIBLE, LpStatus.UNBOUNDED)
 
 
 def _without_equalities(stacked: Stacked) -> Reduction:

@@ -33,7 +33,7 @@ SMALLEST_WEIGHT = (
 SMALLEST_WEIGHT_KKT = 1e-8  # where E x = 0 is kept in the matrix: its factorization does not pivot
 FIRST_LARGE, GROW = 4.0, 2.0  # homotopy for p > 2: p = 4, then p - 1 doubles
 FIRST_SMALL, GROW_DUAL = 4 / 3, 3.0  # homotopy for p < 2: q = 4, then q - 1 grows threefold
-STEEP = 8.0
+STEEP = 4.0  # exponents above wait for feasibility in a second attempt
 GOOD_STEP = 0.3  # the homotopy moves on after a step at least this long
 ACCURACY = 0.2  # of line searches: 0.05 saves no iteration, 0.5 costs one now and then
 TO_BOUNDARY = 0.99
@@ -77,6 +77,8 @@ class Newton(State):
         self.pc = program.p
         self.history: list[dict[str, float]] = []
         self.step, self.nit = 1.0, 0
+        # whether large exponents wait for feasibility: on the way there they may see nothing but the largest residual
+        self.patient = False
         self.fits = False  # whether some z, constraints left aside, makes every residual 0
         self.may_reduce = not program.sparse and system.solver is None
 
@@ -282,9 +284,8 @@ class Newton(State):
             self.mu = self.mu + dual * dmu
         self.step = step
         if max(step, dual) >= GOOD_STEP:
-            # large exponents wait for feasibility: on the way there they would see nothing but the largest residual
             ahead = _next_exponents(self.pc, P.p)
-            self.pc = np.where(P.p > STEEP, self.pc, ahead) if self.infeasible else ahead
+            self.pc = np.where(P.p > STEEP, self.pc, ahead) if self.infeasible and self.patient else ahead
         return step > 0 or dual > 0
 
     def _units(self, pc: np.ndarray) -> None:

@@ -177,8 +177,8 @@ class Stacked:
         return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def stack(problem: LpProblem) -> Stacked:
-    """All terms as one program; a single dense term is taken as it is, without a copy."""
+def stack(problem: LpProblem, dense: bool = False) -> Stacked:
+    """All terms as one program; a single dense term is taken as it is, without a copy. `dense` allows nothing sparse."""
     n = problem.n
     matrices, rights, ptr, p, c, kind = [], [], [0], [], [], []
     spans: list[tuple[int, int]] = []
@@ -203,7 +203,7 @@ def stack(problem: LpProblem) -> Stacked:
         matrices.append(A)
         rights.append(b)
     blocks = [*matrices, problem.Q, problem.G]
-    sparse = _keep_sparse([block for block in blocks if block is not None], n)
+    sparse = not dense and _keep_sparse([block for block in blocks if block is not None], n)
     inequalities, finite = _inequalities(problem, sparse)
     Q = _as(problem.Q, sparse)
     if problem.ridge:
