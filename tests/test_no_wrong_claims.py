@@ -64,7 +64,7 @@ def scalar(op: Any, domain: tuple[float, float], lbc: Any, rbc: Any, exact: Any)
 
 MUST: dict[str, Case] = {
     **{f"pulse_0.1_at_{at:.4f}": pulse(at, 0.1) for at in (0.3137, 0.71, 1 / 3)},
-    **{f"pulse_0.01_at_{at:.4f}": pulse(at, 0.01) for at in (0.71, 1 / 3)},
+    **{f"pulse_0.01_at_{at:.4f}": pulse(at, 0.01) for at in (0.3137, 0.71, 1 / 3)},
     **{f"spike_{width:g}": spike(0.4321, width) for width in (1e-2, 1e-3)},
     **{f"kink_at_{at:.4f}": kink(at) for at in (0.2, 0.1234567, 1 / 3, 0.5, 1e-3, 0.999)},
     **{f"step_at_{at:.4f}": step(at) for at in (0.2, 0.1234567, 1 / 3, 0.5, 1e-3, 0.999)},

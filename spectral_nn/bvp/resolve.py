@@ -16,6 +16,10 @@ MAX_SPLIT = 4
 UNRESOLVED = 1e-2
 """Above this worst residual only the worst elements are refined."""
 AT_LEAST = 0.4
+FEW, SMALL, NEARLY = 4, 64, 1e-3
+"""Elements, unknowns of an element and residual up to which raising the degree is tried before elements are split."""
+DEGREES = (20, 24, 32)
+"""Nodes that a mesh may go up to: beyond, splitting costs less."""
 POLLUTED = 1e-4
 """Elements this far below the worst one are left alone for now: an unresolved layer spoils its neighbourhood too."""
 
@@ -92,8 +96,14 @@ def scales(ev: Evaluation) -> np.ndarray:
 
 
 def refine(state: State, relative: np.ndarray, tol: float) -> Mesh:
-    """Split the elements that are not resolved, into as many parts as their residual asks for."""
+    """Raise the degree where the coefficients' decay says that little is missing everywhere, else split elements.
+
+    Those that are not resolved are split into as many parts as their residual asks for.
+    """
     mesh = state.mesh
+    nodes = _higher_degree(state, relative, tol)
+    if nodes is not None:
+        return Mesh(mesh.t, nodes, mesh.orders)
     worst = relative.max()
     threshold = POLLUTED * min(worst, 1.0)
     if (
@@ -108,6 +118,22 @@ def refine(state: State, relative: np.ndarray, tol: float) -> Mesh:
     wanted[marked] = np.clip(needed, 2, MAX_SPLIT)
     parts = [mesh.t[e] + (mesh.t[e + 1] - mesh.t[e]) * np.arange(n) / n for e, n in enumerate(wanted)]
     return Mesh(np.concatenate([*parts, mesh.t[-1:]]), mesh.p, mesh.orders)
+
+
+def _higher_degree(state: State, relative: np.ndarray, tol: float) -> int | None:
+    """Nodes with which a mesh of a few elements resolves what it nearly does, by the decay of its coefficients."""
+    mesh = state.mesh
+    unresolved = relative > tol
+    if mesh.E > FEW or mesh.p * mesh.m > SMALL or 2 * unresolved.sum() < mesh.E or relative.max() > NEARLY:
+        return None
+    coefs = np.abs(state.W @ mesh.ref.to_coefficients.T)[unresolved]
+    size = coefs.max(axis=2)
+    decay = (coefs[:, :, -2:].max(axis=2) / np.where(size > 0, size, 1.0)) ** (1.0 / (mesh.p - 1))
+    rate = min(float(decay.max(initial=0.0)), 0.99)
+    if rate <= 0.0:
+        return None
+    needed = mesh.p + np.log(0.1 * tol / relative.max()) / np.log(rate)
+    return next((n for n in DEGREES if mesh.p < n and needed <= n), None)
 
 
 def condition_residual(ev: Evaluation, problem: Problem) -> float:
