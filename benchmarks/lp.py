@@ -137,7 +137,12 @@ def iteration_floor(A: np.ndarray) -> float:
         A.T @ (A @ lapack.dpotrs(L, ones, lower=1)[0])
 
     repeats = max(1, int(2e-3 / max(timed(once, 3)[0], 1e-6)))
-    return timed(lambda: [once() for _ in range(repeats)])[0] / repeats
+
+    def often() -> None:
+        for _ in range(repeats):
+            once()
+
+    return timed(often)[0] / repeats
 
 
 def lbfgs(A: Any, b: np.ndarray, p: float) -> tuple[float, int]:

@@ -181,7 +181,8 @@ class LpProblem:
         verbose : {0, 1, 2}
             1 logs the outcome, 2 every iteration, to the logger ``spectral_nn`` at level INFO.
         callback : callable, optional
-            Called with a dict ``nit, fun, gap, step`` after every iteration; raise StopIteration to stop.
+            Called with a dict ``nit, fun, gap, step`` after every iteration; raise StopIteration to stop. A callback,
+            like `verbose`, asks for the general Newton iteration also where a compiled one or L-BFGS would be taken.
 
         Returns
         -------
