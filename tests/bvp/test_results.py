@@ -88,4 +88,8 @@ def test_smooth_problems_raise_the_degree_and_layers_split_elements():
     smooth = solve_bvp(lambda x, u: u.diff(2) + 300 * u, (0, 1), lbc=0, rbc=1, method="mesh")
     layer = solve_bvp(lambda x, u: 1e-6 * u.diff(2) - u, (-1, 1), lbc=1, rbc=2)
     assert smooth.success and smooth.state.mesh.E == 2 and smooth.state.mesh.p > 16
-    assert layer.success and layer.state.mesh.E > 8 and np.diff(layer.mesh).min() < 0.1 * np.diff(layer.mesh).max()
+    assert (
+        layer.success
+        and layer.state.mesh.E > 8
+        and np.diff(layer.mesh).min() < 0.1 * np.diff(layer.mesh).max()
+    )
