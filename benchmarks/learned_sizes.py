@@ -26,6 +26,8 @@ from benchmarks.learned_report import FIGURES, table
 
 SIZES = (2, 4, 6, 9, 12, 16, 20, 30, 40, 60)
 LAYERS = 4
+#: Squared residual at which conjugate gradients have converged (b has norm about 0.3).
+CONVERGED = 1e-28
 TRAIN = {
     "steps": 2000, "batch": 128, "learning_rate": 3e-3, "warmup": 100, "validate_every": 2000, "power": 0.5,
     "precision": "float32",
@@ -94,7 +96,9 @@ def gradients(n: int, count: int, steps: int) -> float:
         alpha = np.divide(rho, curvature, out=np.zeros_like(rho), where=curvature > 0)
         answer, r = answer + alpha[:, None] * p, r - alpha[:, None] * q
         new = (r**2).sum(1)
+        new[new < CONVERGED] = 0.0  # beyond, rounding is all there is to go on
         p, rho = r + np.divide(new, rho, out=np.zeros_like(rho), where=rho > 0)[:, None] * p, new
+        p[rho == 0] = 0.0
         if not rho.any():
             break
     return float(np.median(np.linalg.norm(answer - x, axis=1)))
