@@ -83,7 +83,9 @@ def main(count: int) -> None:
 
 def learned_step(A: np.ndarray, b: np.ndarray, p: float) -> list[Any]:
     """The Newton step's linear solve by the linear transformer, certified; medians over 8 problems."""
-    solver = LinearTransformer(weights="newton-step" if "newton-step" in shipped_weights() else "linear-transformer")
+    solver = LinearTransformer(
+        weights="newton-step" if "newton-step" in shipped_weights() else "linear-transformer"
+    )
     few = range(min(8, len(A)))
     exact = [minimize_lp(A[i], b[i], p, tol=TARGET) for i in few]
     learned = [minimize_lp(A[i], b[i], p, tol=TARGET, linear_solver=solver) for i in few]

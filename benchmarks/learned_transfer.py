@@ -44,7 +44,9 @@ def main(runs: Path, device: str) -> None:
         rows.append([name, samples, epochs, final, needed, epochs / needed, curves["fine-tuned"][-1][1]])
         for target in TARGETS:
             reached = {k: first_below(points, target) for k, points in curves.items()}
-            milestones.append([name, f"{target:g}", *reached.values(), reached["scratch"] / reached["fine-tuned"]])
+            milestones.append(
+                [name, f"{target:g}", *reached.values(), reached["scratch"] / reached["fine-tuned"]]
+            )
     head = [
         "family",
         "samples",

@@ -31,7 +31,13 @@ def main(runs: Path) -> None:
     export(source, runs / "diffusion-weights", {})
     rows = []
     for family, (samples, batch, steps, every) in FAMILIES.items():
-        settings = {"steps": steps, "batch": batch, "learning_rate": 5e-4, "warmup": 20, "validate_every": every}
+        settings = {
+            "steps": steps,
+            "batch": batch,
+            "learning_rate": 5e-4,
+            "warmup": 20,
+            "validate_every": every,
+        }
         curves = {}
         for start, weights in (("scratch", ""), ("fine-tuned", str(runs / "diffusion-weights"))):
             where = runs / f"{family}-{start}"
@@ -40,14 +46,23 @@ def main(runs: Path) -> None:
         best = min(mse for _, mse in curves["scratch"])
         at = next(epoch for epoch, mse in curves["scratch"] if mse <= best)
         needed = next((epoch for epoch, mse in curves["fine-tuned"] if mse <= best), float("nan"))
-        rows.append([family, samples, at, best, needed, at / needed, min(mse for _, mse in curves["fine-tuned"])])
+        rows.append(
+            [family, samples, at, best, needed, at / needed, min(mse for _, mse in curves["fine-tuned"])]
+        )
     head = ["family", "samples", "epochs from scratch to its best", "its MSE", "epochs fine-tuned", "ratio",
             "best MSE fine-tuned"]  # fmt: skip
     table("transfer_published", head, rows)
 
 
 def recipe(name: str, family: str, samples: int, settings: dict[str, Any], weights: str = "") -> Any:
-    data = {"objective": "solution", "family": family, "n": [32], "rhs": 1, "scaling": "preconditioned", "samples": samples}
+    data = {
+        "objective": "solution",
+        "family": family,
+        "n": [32],
+        "rhs": 1,
+        "scaling": "preconditioned",
+        "samples": samples,
+    }
     train_table = {"validation": 512, "log_every": settings["validate_every"], **settings}
     return load_recipe(
         {"name": name, "seed": 31, "weights": weights, "data": data, "model": MODEL, "train": train_table}
