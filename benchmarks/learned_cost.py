@@ -36,7 +36,9 @@ def main(weights: str, device: str) -> None:
     solver = Algebraformer(weights=weights, loops=4, device=device)
     full = Algebraformer(weights=weights, device=device)
     code = "from spectral_nn_algebraformer import Algebraformer as S; s = S(); print(f'{s.warm_up():.2f} {s.warm_up():.4f}')"
-    times = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    times = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
     print(f"warm-up of a fresh process (torch, weights, tables): {times[0]} s; again: {times[1]} s")
     full.warm_up()
     rows = []
