@@ -15,8 +15,8 @@ WRONG = {
     "p < 1": (lambda: minimize_lp(A, B, 0.5), ValueError, "not convex"),
     "p infinite": (lambda: minimize_lp(A, B, np.inf), ValueError, "p must be finite"),
     "p nan": (lambda: minimize_lp(A, B, np.nan), ValueError, "p is nan"),
-    "p a string": (lambda: minimize_lp(A, B, "2"), TypeError, "p must be one real number"),
-    "p complex": (lambda: minimize_lp(A, B, 2 + 1j), TypeError, "p must be one real number"),
+    "p a string": (lambda: minimize_lp(A, B, "2"), TypeError, "p must be one real number"),  # type: ignore
+    "p complex": (lambda: minimize_lp(A, B, 2 + 1j), TypeError, "p must be one real number"),  # type: ignore
     "A complex": (lambda: minimize_lp(A + 0j, B, 3), TypeError, "A is complex"),
     "b complex": (lambda: minimize_lp(A, B * 1j, 3), TypeError, "b is complex"),
     "A has nan": (lambda: minimize_lp(NAN, B, 3), ValueError, r"A\[2, 1\] is nan"),
@@ -28,10 +28,10 @@ WRONG = {
     "A of words": (lambda: minimize_lp([["a", "b"]], [1], 3), TypeError, "A must be an array of real numbers"),
     "weights negative": (lambda: minimize_lp(A, B, 3, weights=-B), ValueError, "row_weights must be nonneg"),
     "ridge negative": (lambda: minimize_lp(A, B, 3, ridge=-1), ValueError, "ridge must be a finite number"),
-    "kind unknown": (lambda: minimize_lp(A, B, 3, kind="sum"), ValueError, "kind must be one of"),
-    "keyword unknown": (lambda: minimize_lp(A, B, 3, tolerance=1), TypeError, "tolerance"),
+    "kind unknown": (lambda: minimize_lp(A, B, 3, kind="sum"), ValueError, "kind must be one of"),  # type: ignore
+    "keyword unknown": (lambda: minimize_lp(A, B, 3, tolerance=1), TypeError, "tolerance"),  # type: ignore
     "tol zero": (lambda: minimize_lp(A, B, 3, tol=0), ValueError, "tol must be"),
-    "max_iter fraction": (lambda: minimize_lp(A, B, 3, max_iter=1.5), ValueError, "max_iter must be an integer"),
+    "max_iter fraction": (lambda: minimize_lp(A, B, 3, max_iter=1.5), ValueError, "max_iter must be an integer"),  # type: ignore
     "E without e": (lambda: minimize_lp(A, B, 3, E=A[:1]), ValueError, "E was given without e"),
     "e without E": (lambda: minimize_lp(A, B, 3, e=[1]), ValueError, "e was given without E"),
     "E too wide": (lambda: minimize_lp(A, B, 3, E=np.eye(4), e=0), ValueError, "E must have 3 columns"),
@@ -57,7 +57,7 @@ WRONG = {
         ValueError,
         r"terms\[1\].A must have 3 columns",
     ),
-    "not a term": (lambda: LpProblem([A]), TypeError, r"terms\[0\] must be an LpTerm"),
+    "not a term": (lambda: LpProblem([A]), TypeError, r"terms\[0\] must be an LpTerm"),  # type: ignore
     "nothing at all": (lambda: LpProblem([]), ValueError, "number n of unknowns must be given"),
     "groups of a power": (lambda: LpTerm(A, B, 3, kind="power", groups=B), ValueError, "groups is for kind='norm'"),
     "groups too few": (lambda: LpTerm(A, B, 3, groups=[1]), ValueError, "one label per row"),
