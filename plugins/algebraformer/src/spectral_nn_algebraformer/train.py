@@ -109,7 +109,8 @@ def make_optimizers(network: nn.Module, recipe: Recipe) -> list[torch.optim.Opti
     """AdamW, or Muon for the matrices between hidden layers and AdamW for everything else."""
     t = recipe.train
     named = [(k, p) for k, p in network.named_parameters() if p.requires_grad]
-    hidden = [k for k, p in named if p.ndim == 2 and k.startswith("blocks.")] if t.optimizer == "muon" else []
+    inner = t.optimizer == "muon"
+    hidden = [k for k, p in named if inner and p.ndim == 2 and k.startswith(("blocks.", "cells."))]
     rest = [p for k, p in named if k not in hidden]
     out: list[torch.optim.Optimizer] = []
     if hidden:
