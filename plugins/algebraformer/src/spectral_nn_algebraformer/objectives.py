@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from . import data, denoise, encode, spd
 from .models.denoiser import band_loss
-from .recipe import Recipe, check_known
+from .recipe import Recipe, check_known, load_recipe
 from .reference import reference
 
 Batch = dict[str, Tensor]
@@ -121,9 +122,10 @@ class IterateObjective(OperatorObjective):
 class SolutionObjective(Objective):
     """For networks that map the system straight to its solution, as published: mean square of x / (its deviation).
 
-    The deviation is that of the training stream, and so are the units of tokens; `scaling` says what the tokens are:
-    "rows" (every equation divided by the norm of its row), "preconditioned" (M x = c of `encode`), or "global" (A and b
-    divided by one number each).
+    The deviation is that of the training stream, and so are the units of tokens, unless the recipe states them (as one
+    that starts from other weights does: `in_units_of_weights`); `scaling` says what the tokens are: "rows" (every
+    equation divided by the norm of its row), "preconditioned" (M x = c of `encode`), or "global" (A and b divided by one
+    number each).
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -135,7 +137,10 @@ class SolutionObjective(Objective):
         self._units: dict[int, tuple[float, float, float]] = {}
 
     def units(self, n: int) -> tuple[float, float, float]:
-        """Deviations of the entries of A, of b and of x over the first 1024 training samples."""
+        """Deviations of the entries of A, of b and of x: stated, or over the first 1024 training samples."""
+        if self.recipe.data.units:
+            of_A, of_b, of_x = self.recipe.data.units
+            return of_A, of_b, of_x
         if n not in self._units:
             A, b, x = self._systems(self.draw("train", 0, 1024), n)
             self._units[n] = (float(A.std()), float(b.std()), float(x.std()))
@@ -287,6 +292,19 @@ def make_objective(recipe: Recipe) -> Objective:
     """The objective of a recipe."""
     check_known(recipe.data.objective, list(OBJECTIVES), "data.objective: ")
     return OBJECTIVES[recipe.data.objective](recipe)
+
+
+def in_units_of_weights(recipe: Recipe) -> Recipe:
+    """The recipe with the units of the weights that it starts from, which have learned the answer in those."""
+    from .pretrained import config
+
+    if not recipe.weights or recipe.data.objective != "solution" or recipe.data.units:
+        return recipe
+    source = load_recipe(config(recipe.weights)["recipe"])
+    if source.data.objective != "solution":
+        return recipe
+    units = SolutionObjective(source).units(source.data.n[0])
+    return replace(recipe, data=replace(recipe.data, units=units))
 
 
 def grid_tensors(n: int) -> Batch:

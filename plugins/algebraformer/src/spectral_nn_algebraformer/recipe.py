@@ -47,6 +47,9 @@ class DataConfig:
         Collocation rows, "rectangular" or "interior".
     scaling : str
         Of the tokens of networks that see A itself: "rows", "preconditioned" or "global".
+    units : tuple of float
+        Deviations of A, b and x that those networks work in; empty for those of the training stream, or, where training
+        starts from weights, for those of the weights.
     noise : tuple of float
         Range of the relative noise σ (log-uniform); empty for none.
     kappa : tuple of float
@@ -62,15 +65,18 @@ class DataConfig:
     samples: int = 0
     rows: str = "rectangular"
     scaling: str = "rows"
+    units: tuple[float, ...] = ()
     noise: tuple[float, ...] = ()
     kappa: tuple[float, ...] = ()
     p: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("n", "noise", "kappa", "p"):
+        for name in ("n", "units", "noise", "kappa", "p"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.n or min(self.n) < 2:
             raise ValueError(f"data.n: expected sizes of at least 2, got {self.n}")
+        if len(self.units) not in (0, 3):
+            raise ValueError(f"data.units: expected the deviations of A, b and x, got {self.units}")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from . import checkpoint
 from .models import build, count_parameters
-from .objectives import Batch, Objective, make_objective
+from .objectives import Batch, Objective, in_units_of_weights, make_objective
 from .recipe import Recipe
 
 COLUMNS = ("step", "loss", "rate", "grad_norm", "error", "mse", "seconds", "data_seconds")
@@ -163,6 +163,7 @@ def _setup(recipe: Recipe, run: Path, device: str, resume: bool) -> _Setup:
         if recipe.train.batch % world:
             raise ValueError(f"train.batch: {recipe.train.batch} cannot be shared by {world} processes")
     torch.manual_seed(recipe.seed)
+    recipe = in_units_of_weights(recipe)
     objective = make_objective(recipe)
     network = build(recipe.model)
     if recipe.weights:
