@@ -295,7 +295,11 @@ def make_objective(recipe: Recipe) -> Objective:
 
 
 def in_units_of_weights(recipe: Recipe) -> Recipe:
-    """The recipe with the units of the weights that it starts from, which have learned the answer in those."""
+    """The recipe with the units in which the weights that it starts from have learned the answer.
+
+    The answer is linear in b: right-hand sides of another family are brought to the size that the network knows, and
+    its answers from there.
+    """
     from .pretrained import config
 
     if not recipe.weights or recipe.data.objective != "solution" or recipe.data.units:
@@ -303,8 +307,10 @@ def in_units_of_weights(recipe: Recipe) -> Recipe:
     source = load_recipe(config(recipe.weights)["recipe"])
     if source.data.objective != "solution":
         return recipe
-    units = SolutionObjective(source).units(source.data.n[0])
-    return replace(recipe, data=replace(recipe.data, units=units))
+    n = recipe.data.n[0]
+    of_A, of_b, of_x = SolutionObjective(source).units(n)
+    own_b = SolutionObjective(recipe).units(n)[1]
+    return replace(recipe, data=replace(recipe.data, units=(of_A, own_b, of_x * own_b / of_b)))
 
 
 def grid_tensors(n: int) -> Batch:
