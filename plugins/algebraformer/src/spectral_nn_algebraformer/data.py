@@ -11,24 +11,32 @@ Families, all on [-1, 1] (α cos and GP as in the published experiments; the res
     reaction_diffusion   + r u,  r ~ U(0, 100)
     advection_diffusion  + v u', v ~ U(-20, 20)
     elliptic             K, v, r random functions, Dirichlet, Neumann and Robin conditions with random data
+
+A family of one's own is a function ``f(draw, x) -> Operators``, given as such or by name, "module:function".
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from spectral_nn.bvp.collocation import row_nodes, second_order_batch
 from spectral_nn.chebyshev import grid, matrices
 
+from .recipe import check_known, family_name
+
 SPLITS = {"train": 0, "validation": 1, "test": 2}
 #: Karhunen-Loève modes kept for a Gaussian process of length scale 0.3 on [-1, 1] (the rest holds 1e-9 of the variance).
 KL_MODES = 24
 #: Points on which the basis is computed; 48 resolve a length scale of 0.3 to 1e-10.
 KL_POINTS = 48
+#: Condition number, rows scaled to norm 1, above which a system counts as singular: 1e6 is usual, rounding sets in at 1e16.
+SINGULAR_ABOVE = 1e13
 #: Uniform numbers per sample, normals per function.
 _UNIFORMS = 16
 _COEFFICIENTS = 3
@@ -36,16 +44,21 @@ _COEFFICIENTS = 3
 
 @dataclass(frozen=True)
 class Operators:
-    """Coefficients of a2 u'' + a1 u' + a0 u for a batch, and its conditions.
+    """Coefficients of a2 u'' + a1 u' + a0 u for a batch of B, at the m points asked for, and its conditions.
 
-    a2, a1, a0 : ndarray (B, m) at the points asked for; left, right : ndarray (B, 2), (α, β) of α u + β u'.
+    Parameters
+    ----------
+    a2, a1, a0 : array_like
+        (B, m), or what broadcasts to it: (B, 1) where constant in x, a number where the same in all of the batch.
+    left, right : array_like
+        (B, 2), or one (α, β) for all, of the conditions α u + β u' at -1 and 1.
     """
 
-    a2: np.ndarray
-    a1: np.ndarray
-    a0: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
+    a2: Any
+    a1: Any
+    a0: Any
+    left: Any = (1.0, 0.0)
+    right: Any = (1.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -103,9 +116,9 @@ def systems(
     random : Draw
     rows : {"rectangular", "interior"}
     """
-    make = FAMILIES[family] if isinstance(family, str) else family
+    make = resolve_family(family)
     x = row_nodes(n, 2, rows=rows)
-    ops = make(random, x)
+    ops = _in_full(make(random, x), len(random.uniforms), len(x), family)
     A = second_order_batch(ops.a2, ops.a1, ops.a0, n, left_bc=ops.left, right_bc=ops.right, rows=rows)
     b = np.zeros((len(A), n, random.data.shape[1]))
     b[:, 1:-1] = np.einsum("mk,brk->bmr", kl_basis(x), random.data[:, :, :KL_MODES], optimize=True)
@@ -114,6 +127,42 @@ def systems(
         b[:, 0] = np.where(with_values, random.data[:, :, KL_MODES], 0.0)
         b[:, -1] = np.where(with_values, random.data[:, :, KL_MODES + 1], 0.0)
     return A, b
+
+
+def resolve_family(family: str | Family) -> Family:
+    """The function of a family: one of `FAMILIES` by name, "package.module:function", or the function itself."""
+    if not isinstance(family, str):
+        return family
+    if ":" not in family:
+        check_known(family, list(FAMILIES), "data.family: ")
+        return FAMILIES[family]
+    module, _, attribute = family.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        hint = "the current folder, that of the recipe and PYTHONPATH are searched"
+        if module == "__main__" or "<" in attribute:
+            hint = "only a function at the top level of a module is found again: move it to one"
+        raise ValueError(f"data.family: cannot load {family!r}: {error} ({hint})") from error
+    if not callable(found):
+        raise ValueError(f"data.family: {family!r} is no function, but {found!r}")
+    return found
+
+
+def check_family(family: str | Family, n: int, seed: int, rows: str = "rectangular", count: int = 16) -> None:
+    """ValueError if the first systems of a family are not finite, or singular: there would be nothing to learn."""
+    A, _ = systems(family, n, draw(seed, "train", 0, count), rows)
+    name = family_name(family)
+    if not np.isfinite(A).all():
+        raise ValueError(f"data.family: {name!r} gives coefficients that are not finite at n = {n}")
+    size = np.linalg.norm(A, axis=2, keepdims=True)
+    kappa = np.linalg.cond(A / np.where(size > 0, size, 1.0))
+    if bad := int((kappa > SINGULAR_ABOVE).sum()):
+        raise ValueError(
+            f"data.family: {bad} of the first {count} systems of {name!r} are singular at n = {n} (condition number up to "
+            f"{kappa.max():.0e} after scaling rows): no solution is determined, as with Neumann conditions at both ends "
+            "and a0 = 0; change a coefficient or a condition"
+        )
 
 
 def diffusion(random: Draw, x: np.ndarray) -> Operators:
@@ -204,6 +253,26 @@ def _kl_on_grid() -> np.ndarray:
     vectors = vectors[:, ::-1][:, :KL_MODES]
     vectors = vectors * np.where(vectors[np.abs(vectors).argmax(axis=0), np.arange(KL_MODES)] < 0, -1.0, 1.0)
     return vectors / half[:, None] * np.sqrt(values[::-1][:KL_MODES])
+
+
+def _in_full(ops: Any, batch: int, m: int, family: str | Family) -> Operators:
+    """Coefficients (B, m) and conditions (B, 2) of what a family returned; ValueError if they cannot be."""
+    if not isinstance(ops, Operators):
+        raise ValueError(
+            f"data.family: {family_name(family)!r} must return Operators(a2, a1, a0, left, right), got {type(ops).__name__}"
+        )
+    full = {}
+    for name in ("a2", "a1", "a0", "left", "right"):
+        shape = (batch, m if name.startswith("a") else 2)
+        value = getattr(ops, name)
+        try:
+            full[name] = np.broadcast_to(np.asarray(value, dtype=float), shape)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"data.family: {family_name(family)!r} returned {name} of shape {np.shape(value)}; expected {shape}, or what "
+                "broadcasts to it"
+            ) from error
+    return Operators(**full)
 
 
 def _cosine(random: Draw, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,12 +17,17 @@ steps = 10000
 
 from __future__ import annotations
 
-import difflib
 import tomllib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+
+from .checks import check_at_least, check_keys, check_known, check_table, check_types
+
+__all__ = [
+    "DataConfig", "Recipe", "TrainConfig", "check_known", "family_name", "load_recipe", "shipped_recipes",
+]  # fmt: skip
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -35,10 +40,11 @@ class DataConfig:
     ----------
     objective : str
         A key of `objectives.OBJECTIVES`: what the network gets and what it is judged by.
-    family : str
-        A key of `data.FAMILIES`, or "package.module:function" for a family of your own.
+    family : str or callable
+        A key of `data.FAMILIES`; for a family of your own ``f(draw, x) -> Operators`` (see `data.Operators`), or
+        "package.module:function".
     n : tuple of int
-        Sizes; step s trains at ``n[s % len(n)]``.
+        Sizes, or one size; step s trains at ``n[s % len(n)]``.
     rhs : int
         Right-hand sides per matrix.
     samples : int
@@ -51,15 +57,15 @@ class DataConfig:
         Deviations of A, b and x that those networks work in; empty for those of the training stream, or, where training
         starts from weights, for those of the weights.
     noise : tuple of float
-        Range of the relative noise σ (log-uniform); empty for none.
+        Range (low, high) of the relative noise σ (log-uniform); empty for none.
     kappa : tuple of float
-        Range of the condition number, for symmetric positive definite systems.
+        Range (low, high) of the condition number, for symmetric positive definite systems.
     p : tuple of float
-        Exponents, for l_p systems.
+        Exponents above 1, or one, for l_p systems.
     """
 
     objective: str = "operator"
-    family: str = "diffusion"
+    family: str | Callable[..., Any] = "diffusion"
     n: tuple[int, ...] = (64,)
     rhs: int = 4
     samples: int = 0
@@ -72,11 +78,26 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         for name in ("n", "units", "noise", "kappa", "p"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            value = getattr(self, name)
+            # one size or exponent is a list of one; a range is two numbers
+            single = name in ("n", "p") and isinstance(value, int | float) and not isinstance(value, bool)
+            object.__setattr__(self, name, (value,) if single else _as_tuple(value))
+        check_types(self, "data.")
         if not self.n or min(self.n) < 2:
             raise ValueError(f"data.n: expected sizes of at least 2, got {self.n}")
-        if len(self.units) not in (0, 3):
+        if len(self.units) not in (0, 3) or any(u <= 0 for u in self.units):
             raise ValueError(f"data.units: expected the deviations of A, b and x, got {self.units}")
+        for name, lowest in (("noise", 0.0), ("kappa", 1.0)):
+            value = getattr(self, name)
+            if value and not (len(value) == 2 and lowest <= value[0] <= value[1] and value[0] > 0):
+                raise ValueError(f"data.{name}: expected a range [low, high], got {list(value)}")
+        if self.objective == "noise" and not self.noise:
+            raise ValueError("data.noise: the objective 'noise' needs a range [low, high] of noise levels")
+        if any(p <= 1 for p in self.p):
+            raise ValueError(f"data.p: expected exponents above 1, got {list(self.p)}")
+        if self.objective == "start" and not self.p:
+            raise ValueError("data.p: the objective 'start' needs exponents, as in [1.2, 8.0]")
+        check_at_least(self, "data.", {"rhs": 1, "samples": 0})
 
 
 @dataclass(frozen=True)
@@ -124,12 +145,18 @@ class TrainConfig:
     validation: int = 256
 
     def __post_init__(self) -> None:
+        check_types(self, "train.")
         if self.optimizer not in ("adamw", "muon"):
             raise ValueError(f"train.optimizer: expected 'adamw' or 'muon', got {self.optimizer!r}")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(f"train.precision: expected auto, float32 or bfloat16, got {self.precision!r}")
-        if self.steps < 1 or self.batch < 1 or self.learning_rate <= 0:
-            raise ValueError("train: steps, batch and learning_rate must be positive")
+        counts = ("steps", "batch", "loops", "checkpoint_every", "log_every", "validate_every", "validation")
+        check_at_least(
+            self, "train.", dict.fromkeys(counts, 1) | {"warmup": 0, "weight_decay": 0, "final": 0}
+        )
+        for name in ("learning_rate", "clip", "power"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"train.{name}: expected a positive number, got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True)
@@ -145,8 +172,19 @@ class Recipe:
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, as in the TOML file."""
-        return asdict(self)
+        """Plain data, as in the TOML file; a family given as a callable is written as "module:name"."""
+        plain = replace(self, data=replace(self.data, family=family_name(self.data.family)))
+        return asdict(plain)
+
+
+def family_name(family: str | Callable[..., Any]) -> str:
+    """The name under which a family is recorded: its own, or "module:name" of a callable.
+
+    That of a function at the top level of a module finds it again; that of a lambda or a local function does not.
+    """
+    if isinstance(family, str):
+        return family
+    return f"{family.__module__}:{getattr(family, '__qualname__', f'<{type(family).__qualname__} object>')}"
 
 
 def load_recipe(source: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -167,36 +205,32 @@ def load_recipe(source: str | Path | Mapping[str, Any], overrides: Mapping[str, 
     for key, value in (overrides or {}).items():
         *path, last = key.split(".")
         target = raw
-        for part in path:
-            target[part] = dict(target.get(part, {}))
+        for depth, part in enumerate(path):
+            target[part] = dict(check_table(target.get(part, {}), ".".join(path[: depth + 1])))
             target = target[part]
         target[last] = value
-    _check_keys(raw, [f.name for f in fields(Recipe)], "")
-    if "name" not in raw:
+    check_keys(raw, [f.name for f in fields(Recipe)], "")
+    if not raw.get("name"):
         raise ValueError("name: a recipe needs a name")
-    model = dict(raw.get("model", {"kind": "green"}))
-    from .models import check_options
+    model = dict(check_table(raw.get("model", {"kind": "green"}), "model"))
+    from .models import check_options, check_task
 
     check_options(model)
-    return Recipe(
+    recipe = Recipe(
         **{k: raw[k] for k in ("name", "seed", "description", "weights") if k in raw},
         data=_section(DataConfig, raw.get("data", {}), "data"),
         model=model,
         train=_section(TrainConfig, raw.get("train", {}), "train"),
     )
+    check_types(recipe, "")
+    check_at_least(recipe, "", {"seed": 0})
+    check_task(model, recipe.data.objective, recipe.data.n)
+    return recipe
 
 
 def shipped_recipes() -> list[str]:
     """Names of the recipes that come with the package."""
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
-
-
-def check_known(key: str, known: list[str], where: str) -> None:
-    """ValueError naming the nearest known key, unless `key` is one."""
-    if key not in known:
-        near = difflib.get_close_matches(key, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(known))}"
-        raise ValueError(f"{where}{key}: unknown{hint}")
 
 
 def _read(source: str | Path) -> dict[str, Any]:
@@ -213,11 +247,10 @@ def _read(source: str | Path) -> dict[str, Any]:
         raise ValueError(f"recipe {path}: not valid TOML: {error}") from error
 
 
-def _section(cls: type, raw: Mapping[str, Any], name: str) -> Any:
-    _check_keys(raw, [f.name for f in fields(cls)], f"{name}.")
+def _section(cls: type, raw: Any, name: str) -> Any:
+    check_keys(check_table(raw, name), [f.name for f in fields(cls)], f"{name}.")
     return cls(**raw)
 
 
-def _check_keys(raw: Mapping[str, Any], known: list[str], where: str) -> None:
-    for key in raw:
-        check_known(key, known, where)
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | tuple) else value

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from .pretrained import WeightsError, check_device, config, load_network
+
+#: The network that chooses row weights, a key of `models.KINDS`.
+KIND = "reweighting"
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,13 @@ class LearnedStart:
     weights : str
         Shipped weights by name, or a folder.
     device : str
+        "cpu", "cuda", …
+
+    Raises
+    ------
+    ValueError
+        At once, for weights that are missing or of another kind of network, and for a device that is not there; when the
+        network is loaded, for weights whose checksum does not fit (`warm_up` does it ahead of time).
 
     Examples
     --------
@@ -34,6 +47,16 @@ class LearnedStart:
     weights: str = "newton-lp"
     device: str = "cpu"
 
+    def __post_init__(self) -> None:
+        kind = config(self.weights).get("model", {}).get("kind")
+        if kind != KIND:
+            raise WeightsError(
+                f"weights: {self.weights!r} are of a network of kind {kind!r}; a start needs one of kind {KIND!r}, such "
+                "as 'newton-lp'"
+            )
+        if self.device != "cpu":  # torch, a second to import, is needed to know
+            check_device(self.device)
+
     def __call__(self, problem: Any) -> np.ndarray:
         """The proposal x (n,); ValueError for a problem that the network was not made for."""
         term = problem.terms[0]
@@ -48,9 +71,7 @@ class LearnedStart:
         """Proposals x (B, n) for many problems of one size: A (B, m, n), b (B, m), p (B,)."""
         import torch
 
-        from .pretrained import load_network
-
-        network: Any = load_network(self.weights, self.device)
+        network: Any = load_network(self.weights, self.device, KIND)
         columns = np.linalg.norm(A, axis=1)
         columns = np.where(columns > 0, columns, 1.0) / np.sqrt(A.shape[1])
         size = np.abs(b).max(axis=1, keepdims=True)
@@ -60,3 +81,15 @@ class LearnedStart:
             tensors = (torch.from_numpy(np.asarray(v, np.float32)).to(self.device) for v in parts)
             x = network(*tensors)[-1].double().cpu().numpy()
         return x * size / columns
+
+    def warm_up(self, n: int = 64, rows: int = 128, batch: int = 1) -> float:
+        """Load torch and weights, run the network once at this size; returns the seconds that took.
+
+        The first start pays for this otherwise.
+        """
+        began = time.perf_counter()
+        rng = np.random.default_rng(0)
+        self.batch(
+            rng.standard_normal((batch, rows, n)), rng.standard_normal((batch, rows)), np.full(batch, 3.0)
+        )
+        return time.perf_counter() - began

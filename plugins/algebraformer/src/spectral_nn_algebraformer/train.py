@@ -4,7 +4,7 @@ A run lives in a directory:
 
     recipe.json              what is being trained
     checkpoint.safetensors   weights, optimizer state and step; replaced whole, every `checkpoint_every` steps
-    log.csv                  step, loss, rate, validation measures, seconds
+    log.csv                  step, loss, rate, validation measures, seconds; cut back to the checkpoint when a run goes on
     curve.png                the log as a figure (with matplotlib)
 
 Batches are a function of the step, the rate is a function of the step, and nothing else is random: a run that was killed
@@ -23,17 +23,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from . import checkpoint
+from . import checkpoint, data
 from .models import build, count_parameters
 from .objectives import Batch, Objective, in_units_of_weights, make_objective
-from .recipe import Recipe
+from .pretrained import check_device, load_state
+from .recipe import Recipe, load_recipe
 
 COLUMNS = ("step", "loss", "rate", "grad_norm", "error", "mse", "seconds", "data_seconds")
+#: Objectives whose systems come from elsewhere than a family of operators.
+WITHOUT_FAMILY = ("spd", "start")
 #: Steps with a non-finite loss that are skipped before the run is called broken.
 MAX_BAD_STEPS = 20
 
@@ -67,7 +71,7 @@ def train(
     run : path
         The run directory, made if missing.
     device : str
-        "cpu", "cuda", …; under torchrun each process takes its own.
+        "cpu", "cuda", "cuda:1", …; under torchrun "cuda" is each process's own.
     resume : bool
         Whether to go on from the checkpoint in `run`, if there is one; if not, an existing one is an error.
     stop_after : int, optional
@@ -84,8 +88,16 @@ def train(
     ------
     CheckpointError
         If the checkpoint is corrupt, foreign, or of another recipe.
+    ValueError
+        For a device that is not there, weights of another network, a family that cannot be loaded, does not return
+        `data.Operators`, or whose systems are singular.
     RuntimeError
         If the loss is not finite again and again.
+
+    Notes
+    -----
+    A run whose family is a lambda or a local function goes on when the same callable is given again. Nothing else finds
+    it: `evaluate` and the command line need a function at the top level of a module.
     """
     setup = _setup(recipe, Path(run), device, resume)
     try:
@@ -153,22 +165,22 @@ class _Setup:
 
 def _setup(recipe: Recipe, run: Path, device: str, resume: bool) -> _Setup:
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"device: {device!r} was asked for, but torch sees no CUDA device; use device='cpu'")
+    _check_device(device)
+    if recipe.train.batch % world:
+        raise ValueError(f"train.batch: {recipe.train.batch} cannot be shared by {world} processes")
+    if recipe.data.objective not in WITHOUT_FAMILY:
+        for n in sorted(set(recipe.data.n)):
+            data.check_family(recipe.data.family, n, recipe.seed, recipe.data.rows)
     if world > 1:
         if device == "cuda":
             device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
             torch.cuda.set_device(device)
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
-        if recipe.train.batch % world:
-            raise ValueError(f"train.batch: {recipe.train.batch} cannot be shared by {world} processes")
     torch.manual_seed(recipe.seed)
     recipe = in_units_of_weights(recipe)
     objective = make_objective(recipe)
     network = build(recipe.model)
     if recipe.weights:
-        from .pretrained import load_state
-
         network.load_state_dict(load_state(recipe.weights, recipe.model))
     network.to(device).train()
     optimizers = make_optimizers(network, recipe)
@@ -182,6 +194,8 @@ def _setup(recipe: Recipe, run: Path, device: str, resume: bool) -> _Setup:
         network.load_state_dict({k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
         checkpoint.unpack_optimizers(optimizers, tensors, meta["optimizers"])
         step, seconds, rows = meta["step"], meta["seconds"], meta["log"]
+        if rank == 0:  # rows past the checkpoint are of steps that will be taken again
+            _write_log(run / "log.csv", rows)
     elif rank == 0:
         run.mkdir(parents=True, exist_ok=True)
         (run / "recipe.json").write_text(json.dumps(recipe.to_dict(), indent=1) + "\n", encoding="utf-8")
@@ -195,7 +209,8 @@ def _fit(s: _Setup, stop_after: int | None, callback: Callable[[Progress], None]
     t = s.recipe.train
     dtype = autocast_dtype(t.precision, s.device)
     stop = t.steps if stop_after is None else min(t.steps, s.step + stop_after)
-    began, data_seconds, bad = time.perf_counter() - s.seconds, 0.0, 0
+    began, bad = time.perf_counter() - s.seconds, 0
+    data_seconds = float(s.rows[-1][COLUMNS.index("data_seconds")]) if s.rows else 0.0
     while s.step < stop:
         before = time.perf_counter()
         batch = _batch(s, "train", s.step)
@@ -216,7 +231,10 @@ def _fit(s: _Setup, stop_after: int | None, callback: Callable[[Progress], None]
         else:
             bad += 1
             if bad > MAX_BAD_STEPS:
-                raise RuntimeError(f"step {s.step}: the loss is not finite; lower train.learning_rate")
+                raise RuntimeError(
+                    f"step {s.step}: the loss is not finite, and has not been in more than {MAX_BAD_STEPS} steps; lower "
+                    "train.learning_rate, or look for singular systems in data.family"
+                )
         s.step += 1
         validate = s.step % t.validate_every == 0 or s.step == t.steps
         if s.rank == 0 and (s.step % t.log_every == 0 or validate):
@@ -237,7 +255,12 @@ def _batch(s: _Setup, split: str, step: int) -> Batch:
     sizes = s.recipe.data.n
     share = s.recipe.train.batch // s.world
     start = step * s.recipe.train.batch + s.rank * share
-    batch = s.objective.batch(split, start, share, sizes[step % len(sizes)])
+    try:
+        batch = s.objective.batch(split, start, share, sizes[step % len(sizes)])
+    except np.linalg.LinAlgError as error:
+        raise ValueError(
+            f"data: a system of step {step} of the {split} stream is singular ({error})"
+        ) from error
     return {k: v.to(s.device) for k, v in batch.items()}
 
 
@@ -265,15 +288,21 @@ def _log(s: _Setup, loss: float, rate: float, norm: float, measured: dict[str, f
         round(data_s, 2),
     ]
     s.rows.append([None if isinstance(v, float) and math.isnan(v) else v for v in row])
-    path = s.run / "log.csv"
-    fresh = len(s.rows) == 1 or not path.exists()
-    with open(path, "w" if fresh else "a", newline="", encoding="utf-8") as file:
+    if len(s.rows) == 1:
+        _write_log(s.run / "log.csv", s.rows)
+        return
+    with open(s.run / "log.csv", "a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow(s.rows[-1])
+
+
+def _write_log(path: Path, rows: list[list[Any]]) -> None:
+    """The whole log, replaced at once."""
+    temporary = path.with_name(path.name + ".tmp")
+    with open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        if fresh:
-            writer.writerow(COLUMNS)
-            writer.writerows(s.rows)
-        else:
-            writer.writerow(s.rows[-1])
+        writer.writerow(COLUMNS)
+        writer.writerows(rows)
+    os.replace(temporary, path)
 
 
 def _save(s: _Setup) -> None:
@@ -290,7 +319,24 @@ def _save(s: _Setup) -> None:
     checkpoint.write(s.run / "checkpoint.safetensors", tensors | states, meta)
 
 
+def _check_device(device: str) -> None:
+    """ValueError for a device that torch does not know or that is not there."""
+    try:
+        wanted = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device: {device!r} is no device; expected 'cpu', 'cuda' or 'cuda:0'") from error
+    if wanted.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device: {device!r} was asked for, but torch sees no CUDA device; use device='cpu'")
+    check_device(device)
+    if wanted.type == "cuda" and (wanted.index or 0) >= (count := torch.cuda.device_count()):
+        raise ValueError(
+            f"device: {device!r} was asked for, but torch sees {count} CUDA devices, from cuda:0"
+        )
+
+
 def _check_same(saved: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
+    saved = load_recipe(saved).to_dict()  # settings that are younger than the file have their defaults
+    saved = json.loads(json.dumps(saved))
     for key in ("name", "seed", "data", "model", "train"):
         if saved.get(key) != wanted.get(key):
             raise checkpoint.CheckpointError(
