@@ -6,16 +6,15 @@ each stage of the answer. It is the only place that knows both data and networks
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from . import data, denoise, encode, spd
+from .data import resolve_family as resolve_family
 from .models.denoiser import band_loss
 from .recipe import Recipe, check_known, load_recipe
 from .reference import reference
@@ -320,15 +319,3 @@ def grid_tensors(n: int) -> Batch:
         "integral": torch.from_numpy(table.integral.astype(np.float32)),
         "weights": torch.from_numpy(table.weights.astype(np.float32)),
     }
-
-
-def resolve_family(name: str) -> Any:
-    """A shipped family's name, or "package.module:function" for a callable of the user's."""
-    if ":" not in name:
-        check_known(name, list(data.FAMILIES), "data.family: ")
-        return name
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"data.family: cannot load {name!r}: {error}") from error
