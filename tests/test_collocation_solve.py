@@ -1,6 +1,6 @@
 """solve_bvp(method="collocation"): accuracy, the certificate, failures, and solvers that take few sizes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -137,6 +137,75 @@ def test_a_solver_that_takes_one_size_sees_that_size_and_is_refined():
     assert "fell back" not in result.linear_solver
 
 
-def test_larger_grids_are_solved_by_the_fall_back_and_say_so():
-    result = solve_bvp(lambda x, u: 1e-4 * u.diff(2) - u, (-1, 1), 1, 1, linear_solver=Sized())
-    assert result.success and result.n > 40 and "fell back" in result.linear_solver
+def test_what_its_grids_do_not_resolve_goes_to_the_mesh_and_the_report_tells_of_both():
+    solver = Counting()
+    result = solve_bvp(lambda x, u: 1e-4 * u.diff(2) - u, (-1, 1), 1, 1, linear_solver=solver)
+    assert result.success and result.method == "mesh" and result.n > 40
+    stats = result.linear_stats
+    assert stats["fell_back"] == stats["solves"] - 1 > 0  # one answer of its own, on the grid it takes
+    assert solver.factored == [40]  # and no dense matrix of another size
+    assert stats["cause"].startswith("counting takes systems of n = 40, got n = ")
+    assert stats["cause"] in result.linear_solver and "counting, then block" in result.linear_solver
+    x = np.linspace(-1, 1, 301)
+    assert np.abs(result(x) - np.cosh(100 * x) / np.cosh(100)).max() < 1e-10
+
+
+def test_forced_collocation_goes_on_with_larger_grids():
+    result = solve(lambda x, u: 1e-4 * u.diff(2) - u, (-1, 1), 1, 1, linear_solver=Sized())
+    assert result.success and result.method == "collocation" and result.n > 40
+    assert "sized, then lu" in result.linear_solver
+
+
+def test_break_points_go_to_the_mesh():
+    problem = dict(op=lambda x, u: u.diff(2) - np.sign(x), domain=(-1, 1), lbc=0, rbc=0, breakpoints=[0.0])
+    result = solve_bvp(**problem, linear_solver=Sized())
+    x = np.linspace(-1, 1, 101)
+    assert result.success and result.method == "mesh" and 0.0 in result.mesh
+    assert np.abs(result(x) - np.sign(x) * (x**2 - np.abs(x)) / 2).max() < 1e-12
+    assert result.linear_stats["fell_back"] == result.linear_stats["solves"]
+    assert "'sized' solved none of the linear systems" in result.message
+
+
+def test_a_nonlinear_problem_beyond_one_grid_is_solved_on_the_mesh():
+    problem = dict(op=lambda x, u: 1e-2 * u.diff(2) + u * u.diff() - u, domain=(-1, 1), lbc=-1, rbc=1.5)
+    result, direct = solve_bvp(**problem, linear_solver=Sized()), solve_bvp(**problem)
+    x = np.linspace(-1, 1, 301)
+    assert result.success and result.method == "mesh" and np.abs(result(x) - direct(x)).max() < 1e-9
+    assert result.nit == len(result.history) and result.linear_stats["solves"] >= result.nit
+
+
+def test_a_solver_that_refuses_everything_says_why_once():
+    @dataclass(frozen=True)
+    class Refuses(Sized):
+        name: str = "refuses"
+
+        def factor(self, A):
+            raise ValueError("device: 'cuda' is not there.")
+
+    result = solve_bvp(lambda x, u: u.diff(2) - 1, (0, 1), 0, 0, linear_solver=Refuses(sizes=(16, 40)))
+    assert result.success and abs(result(0.5) + 0.125) < 1e-12
+    assert result.linear_stats["cause"] == "refuses raised ValueError: device: 'cuda' is not there"
+    assert result.message.endswith(result.linear_stats["cause"] + ".")
+    assert result.linear_stats["cause"] in repr(result)
+
+
+def test_a_callback_stops_collocation():
+    def stop(record):
+        raise StopIteration
+
+    result = solve(lambda x, u: u.diff(2) + np.exp(u), (0, 1), 0, 0, callback=stop)
+    assert not result.success and result.nit == 1 and result.message.startswith("stopped by the callback")
+    again = solve_bvp(lambda x, u: u.diff(2) + np.exp(u), (0, 1), 0, 0, linear_solver=Sized(), callback=stop)
+    assert again.nit == 1 and again.method == "collocation" and not again.success
+
+
+@dataclass(frozen=True)
+class Counting(Sized):
+    """Writes down the sizes of the matrices it is given."""
+
+    name: str = "counting"
+    factored: list[int] = field(default_factory=list)
+
+    def factor(self, A):
+        self.factored.append(matrix_of(A).shape[-1])
+        return super().factor(A)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..linear.certify import factor
-from ..linear.registry import resolve
 from .breaks import find_break
 from .condition import Amplification, amplification
 from .conditions import Condition
@@ -24,6 +21,7 @@ from .problem import Problem
 from .resolve import Residuals, condition_residual, refine, residuals, scales
 from .result import BVPResult, Status
 from .scan import scan
+from .slot import Record, Slot
 
 NODES = ((10, 16), (30, 12), (10**9, 8))
 """Nodes of an element for up to so many unknowns. At 16 splitting an element and raising the degree cost about the same;
@@ -69,51 +67,6 @@ REASONS = {
 }
 
 
-class Slot:
-    """The linear-solver slot with a memory: who solved, how often it was refined, how often another took over."""
-
-    def __init__(self, solver: Any):
-        self.solver, self.solves, self.refined, self.fell_back = solver, 0, 0, 0
-        self.names: dict[str, int] = {}
-        self.failure = ""
-
-    def factor(self, A: Any) -> _Factored:
-        solver = self.solver
-        if solver.name == "block" and isinstance(A, np.ndarray):
-            solver = resolve("lu")  # compositions and kernels make the system dense
-        fallback = solver.name not in ("auto", "block")  # elimination failed: so would any other
-        return _Factored(self, factor(solver, A, rtol=1e-11, fallback=fallback))
-
-    def __str__(self) -> str:
-        names = ", ".join(self.names) or self.solver.name
-        text = f"{names}, {self.solves} solve{'s' * (self.solves != 1)}"
-        if self.refined:
-            text += f", {self.refined} refinements"
-        times = "once" if self.fell_back == 1 else f"{self.fell_back} times"
-        return text + (f", fell back {times}" if self.fell_back else "")
-
-
-@dataclass
-class _Factored:
-    slot: Slot
-    certified: Any
-
-    def rough(self, b: np.ndarray) -> np.ndarray:
-        return self.certified.rough(b)
-
-    def solve(self, b: np.ndarray) -> tuple[np.ndarray, bool]:
-        answer = self.certified.solve(b)
-        slot = self.slot
-        slot.solves += 1
-        slot.refined += answer.refinements
-        slot.fell_back += bool(answer.fell_back)
-        slot.names[answer.solver] = slot.names.get(answer.solver, 0) + 1
-        usable = bool(np.isfinite(answer.x).all()) and answer.backward_error < 1e-6
-        if not usable:
-            slot.failure = answer.message
-        return answer.x, usable
-
-
 def solve_mesh(
     problem: Problem,
     *,
@@ -128,9 +81,10 @@ def solve_mesh(
     callback: Callable | None,
     start: float,
     rescue: bool = True,
+    record: Record | None = None,
 ) -> BVPResult:
     """Solve on a mesh of elements that is refined until the residual between the nodes is within tol."""
-    slot = Slot(solver)
+    slot = Slot(solver, record=record)
     loop = AdaptiveLoop(problem, rhs, tol, slot, max_iter, max_n, damping, callback)
     mesh = first_mesh(problem, guess)
     state = initial_state(problem, guess, mesh)
@@ -373,6 +327,8 @@ def _result(
     assert loop.outcome is not None
     detail = loop.outcome.message
     message = f"{detail}. {status.sentence}" if detail else status.sentence
+    helpless = loop.slot.helpless()
+    message = f"{message} {helpless}" if helpless else message
     sets = loop.residual.sets if loop.residual is not None else (float("nan"), float("nan"))
     return BVPResult(
         success=status is Status.SOLVED,
@@ -389,6 +345,7 @@ def _result(
         n=state.mesh.x.size,
         mesh=state.mesh.t,
         linear_solver=str(loop.slot),
+        linear_stats=loop.slot.report(),
         method="mesh",
         time=time.perf_counter() - start,
         names=problem.names,

@@ -80,6 +80,7 @@ def solve_ultraspherical_problem(
         n=info.n * m,
         mesh=np.array(domain),
         linear_solver=f"almost_banded, 1 solve, bandwidth {info.bandwidth[0]} + {info.bandwidth[1]}",
+        linear_stats={"solver": "almost_banded", "solves": 1, "refinements": 0, "fell_back": 0},
         method="ultraspherical",
         time=time.perf_counter() - start,
         names=problem.names,

@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 
 from ..chebyshev.matrices import integration
-from ..linear.certify import factor
 from ..linear.interface import LinearSystem
 from ..linear.registry import resolve
-from .adapt import REASONS, AdaptiveLoop, Slot, _Factored, finish
+from .adapt import REASONS, AdaptiveLoop, finish
 from .collocation import GridSpace, linear_system
 from .condition import amplification
 from .guess import initial_state
 from .mesh import Mesh, State
-from .newton import NewtonOutcome, NewtonRecord
+from .newton import STOPPED, NewtonOutcome, NewtonRecord, stops
 from .problem import Problem
 from .resolve import residuals
 from .result import BVPResult, Status
+from .slot import Record, Slot
 from .system import NonFinite, assemble, evaluate
 
 # : Grids tried one after the other; a solver with sizes of its own takes those of them that it knows, or its
@@ -40,10 +40,14 @@ SMALLEST_DAMPING = 1e-4
 STEP_TOL = 1e-9
 #: Condition of the leading coefficients up to which the highest derivatives are taken from the equations.
 REGULAR = 1e6
-#: Backward error asked of the linear solver, row by row.
+#: Backward error asked of the linear solver, row by row: 1e-11 of a row of size n^4 is no small residual.
 LINEAR_TOL = 1e-14
 #: Two doublings without progress mean rounding: differentiation matrices lose digits as n grows.
 STALLED = 2
+#: Most points where there is a mesh to go on with: dense matrices beyond cost more than that.
+LARGEST_BRIEF = 256
+#: Corrections in all that a rough solver may need there.
+BRIEF_CORRECTIONS = 120
 
 
 def solve_collocation(
@@ -59,24 +63,37 @@ def solve_collocation(
     damping: bool,
     callback: Callable | None,
     start: float,
-) -> BVPResult:
-    """Solve on one grid after the other until the residual between the nodes is within tol."""
+    brief: bool = False,
+    record: Record | None = None,
+) -> BVPResult | None:
+    """Solve on one grid after the other until the residual between the nodes is within tol.
+
+    `brief` is for a caller who can go on with a mesh: only grids of sizes that the solver takes, until one of them has to
+    be solved by another one, or answers take too many corrections; None where it refuses the first grid (why is in the
+    record).
+    """
     if problem.breakpoints:
         raise ValueError(
             "method: 'collocation' works on one interval and cannot hold break points, "
             f"got {problem.breakpoints}; use method='mesh'"
         )
-    slot = _Slot(resolve("lu") if solver.name in ("auto", "block") else solver)
+    grids = _grids(problem, solver, max_n, brief)
+    if not grids:
+        return None
+    dense = resolve("lu") if solver.name in ("auto", "block") else solver
+    slot = Slot(dense, LINEAR_TOL, record)
     loop = AdaptiveLoop(problem, rhs, tol, slot, max_iter, max_n, damping, callback)
-    newton = _Newton(loop, slot)
+    newton = _Newton(loop, slot, brief)
     status, best = Status.NOT_RESOLVED, np.inf
     mesh = Mesh(np.array(problem.domain), 16, problem.structure.orders)
     state, stalled, n = initial_state(problem, guess, mesh), 0, 0
     functions, scalars = [state.series(j) for j in range(mesh.m)], state.lam
-    for n in _grids(problem, solver, max_n):
-        space = GridSpace(problem, n)
+    for n in grids:
+        space, before = GridSpace(problem, n), slot.record.fell_back
         values = space.gather(functions, scalars)
         reason, vector = newton.run(space, None if problem.linear else values)
+        if reason == "refused":
+            return None
         if reason != "converged":
             status = REASONS[reason]
             break
@@ -93,8 +110,11 @@ def solve_collocation(
         if stalled >= STALLED and best < 1e-4:
             status = Status.ROUNDING
             break
+        if newton.stopped or newton.slow or (brief and slot.record.fell_back > before):
+            break
     if loop.outcome is None:
-        return _failed(problem, status, state, loop, start, n)
+        return _failed(problem, status, state, loop, start, n, newton.stopped)
+    loop.outcome.message = loop.outcome.message or newton.stopped
     if loop.outcome.evaluation is not None:
         step = assemble(loop.outcome.evaluation)
         # The certificate does not depend on the solver that is being judged.
@@ -104,19 +124,18 @@ def solve_collocation(
     return dataclasses.replace(result, method="collocation", n=n, time=time.perf_counter() - start)
 
 
-class _Slot(Slot):
-    """The linear-solver slot with a stricter target: 1e-11 of a row of size n^4 is no small residual."""
-
-    def factor(self, A: Any) -> _Factored:
-        return _Factored(self, factor(self.solver, A, rtol=LINEAR_TOL))
-
-
 class _Newton:
     """Error-oriented damped Newton's method (Deuflhard 2004, NLEQ-ERR) on vectors of grid values."""
 
-    def __init__(self, loop: AdaptiveLoop, slot: Slot):
-        self.loop, self.slot = loop, slot
+    def __init__(self, loop: AdaptiveLoop, slot: Slot, picky: bool):
+        self.loop, self.slot, self.picky = loop, slot, picky
         self.problem, self.rhs = loop.problem, loop.rhs
+        self.stopped = ""
+
+    @property
+    def slow(self) -> bool:
+        """Whether picky patience is at its end."""
+        return self.picky and self.slot.record.refined > BRIEF_CORRECTIONS
 
     def run(self, space: GridSpace, x: np.ndarray | None) -> tuple[str, np.ndarray]:
         """From grid values (None: zero, for linear problems) to ("converged", grid values) or (reason, …)."""
@@ -131,6 +150,9 @@ class _Newton:
         factor = 1.0
         while loop.iterations < loop.max_iter:
             factors = self.slot.factor(LinearSystem(A, meta=space.meta()))
+            if self.picky and factors.refused:
+                factors.give_up()
+                return "refused", x
             step, ok = factors.solve(b)
             if not ok:
                 return "singular", x
@@ -157,6 +179,8 @@ class _Newton:
                 factor = min(0.5 * size * factor**2 / gap, 0.5 * factor)
             x, A, b = x + factor * step, A_trial, b_trial
             self._record(size, factor, contraction, space)
+            if self.stopped or self.slow:
+                break
         return "iterations", x
 
     def _system(self, space: GridSpace, x: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -173,23 +197,27 @@ class _Newton:
     def _record(self, size: float, factor: float, contraction: float, space: GridSpace) -> None:
         record = NewtonRecord(self.loop.iterations, size, factor, contraction, max(space.sizes))
         self.loop.records.append(record)
-        if self.loop.callback is not None:
-            self.loop.callback(record)
+        if self.loop.callback is not None and stops(self.loop.callback, record):
+            self.stopped = STOPPED
 
 
-def _grids(problem: Problem, solver: Any, max_n: int) -> list[int]:
-    """Numbers of points to try: usual ones, or those that make matrices of a size the solver takes."""
+def _grids(problem: Problem, solver: Any, max_n: int, brief: bool) -> list[int]:
+    """Numbers of points to try: usual ones, or those that make matrices of a size the solver takes (brief: only those)."""
     traits = solver.traits
     probe = GridSpace(problem, 64)
     m = len(probe.kept)
     surplus = 64 * m - probe.size
     if traits.sizes is not None:
         fitting = [(size + surplus) // m for size in traits.sizes if (size + surplus) % m == 0]
-        fitting = [n for n in fitting if 8 <= n <= max_n] or [64]
+        fitting = [n for n in fitting if 8 <= n <= max_n]
+        if brief:
+            return sorted([n for n in fitting if n in GRIDS and n <= LARGEST_BRIEF] or fitting[-4:])
+        fitting = fitting or [64]
         known = sorted([n for n in fitting if n in GRIDS] or fitting[-4:])
         # Where those do not resolve the solution, larger grids do, by the solver that the slot falls back on.
         return known + [n for n in USUAL if known[-1] < n <= max_n]
-    largest = min(max_n, USUAL[-1], ((traits.max_size or 10**9) + surplus) // m)
+    usual = LARGEST_BRIEF if brief else USUAL[-1]
+    largest = min(max_n, usual, ((traits.max_size or 10**9) + surplus) // m)
     return [n for n in USUAL if n <= largest] or [max(largest, probe.highest + 2)]
 
 
@@ -260,13 +288,19 @@ def _fit_states(state: State, j: int, x: np.ndarray, values: np.ndarray) -> None
 
 
 def _failed(
-    problem: Problem, status: Status, state: State, loop: AdaptiveLoop, start: float, n: int
+    problem: Problem,
+    status: Status,
+    state: State,
+    loop: AdaptiveLoop,
+    start: float,
+    n: int,
+    message: str,
 ) -> BVPResult:
     """Newton's method did not converge on the first grid: the guess comes back, marked as a failure."""
     try:
         ev = evaluate(problem, state, loop.rhs, state.W.dtype)
         loop.residual = residuals(ev, loop.rhs)
-        loop.outcome = NewtonOutcome(ev, False, "iterations")
+        loop.outcome = NewtonOutcome(ev, False, "iterations", message)
     except NonFinite as error:
         loop.outcome = NewtonOutcome(None, False, "nonfinite", str(error))  # type: ignore[arg-type]
     loop.amplified.condition = np.inf

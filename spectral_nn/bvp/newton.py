@@ -18,6 +18,7 @@ from .nonlocal_terms import pack
 from .problem import Problem
 from .system import Evaluation, NonFinite, assemble, evaluate, same_scaling, unpack
 
+STOPPED = "stopped by the callback"
 SMALLEST_DAMPING = 1e-6
 """Chebfun's lambdaMin: a step cut this short goes nowhere."""
 STAGNANT = 1e-10
@@ -123,8 +124,8 @@ def newton(
         record = NewtonRecord(iteration, size, factor, contraction, n)
         out.records.append(record)
         now = out.evaluation = trial
-        if callback is not None and _stops(callback, record):
-            out.message = "stopped by the callback"
+        if callback is not None and stops(callback, record):
+            out.message = STOPPED
             return out
         # The simplified correction is the next step to first order: if it is below tol, the state is good. Steps that
         # are tiny and no longer shrink are rounding; the residual will tell how good the state is then.
@@ -150,6 +151,15 @@ def evaluate_known(ev: Evaluation, state: State) -> Evaluation:
         S = (rows.shape[1] - mesh.E * mesh.m * mesh.p) // (mesh.E + 1)
         residual[row] -= rows @ (pack(state, S) - pack(ev.state, S))
     return replace(ev, state=state, residual=residual.reshape(ev.residual.shape), fields=fields, scales=None)
+
+
+def stops(callback: Callable, record: NewtonRecord) -> bool:
+    """Hand the callback a record; whether it asks to stop, by StopIteration."""
+    try:
+        callback(record)
+    except StopIteration:
+        return True
+    return False
 
 
 class _Change:
@@ -243,11 +253,3 @@ def _scale(now: Evaluation, step: _Change) -> tuple[np.ndarray, np.ndarray]:
     functions[functions == 0] = 1.0
     scalars = np.maximum(np.maximum(np.abs(now.state.lam), np.abs(step.state.lam)), 1e-300)
     return functions, scalars
-
-
-def _stops(callback: Callable, record: NewtonRecord) -> bool:
-    try:
-        callback(record)
-    except StopIteration:
-        return True
-    return False

@@ -103,7 +103,10 @@ class BVPResult:
     mesh : ndarray
         Breakpoints of the elements, (E + 1,).
     linear_solver : str
-        Who solved the linear systems, how often it was refined, how often another one took over.
+        Who solved the linear systems, how often it was refined, how often another one took over, and why it did so
+        for the first time.
+    linear_stats : dict
+        The same as numbers: ``solver, solves, refinements, fell_back`` and, if it fell back, ``cause``.
     method : str
         The discretization.
     time : float
@@ -126,6 +129,7 @@ class BVPResult:
     error_estimate: float = float("nan")
     condition: float = float("nan")
     linear_solver: str = ""
+    linear_stats: dict[str, Any] = field(default_factory=dict)
     method: str = "mesh"
     time: float = 0.0
     names: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..linear import registry
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .result import BVPResult
 
 METHODS = ("auto", "mesh", "collocation", "ultraspherical")
+USEFUL_GUESS = 1e-4
+"""Residual up to which what collocation found is where Newton's method starts on the mesh."""
 
 
 def solve_bvp(
@@ -64,7 +67,9 @@ def solve_bvp(
         Discretization. "mesh": elements with h-refinement, for everything. "collocation": one dense matrix, what learned
         solvers take. "ultraspherical": almost banded, for linear equations with smooth coefficients.
     linear_solver : str or LinearSolver
-        Who solves the linear systems (`spectral_nn.linear_solvers` lists them). Every answer is certified.
+        Who solves the linear systems (`spectral_nn.linear_solvers` lists them). Every answer is certified. One that
+        takes dense systems of its own sizes only, as learned ones do, is given collocation matrices; break points, and
+        what it does not solve on those grids, go to the mesh, where it is asked again and block elimination takes over.
     max_iter : int
         Newton iterations in all, rescue included, default 300.
     max_n : int
@@ -155,7 +160,7 @@ def solve(
     }
     watch = _watcher(verbose, callback)
     loop = {"guess": guess, "max_iter": max_iter, "damping": damping, "callback": watch, **options}
-    result = _try_coefficients(problem, options) if method == "auto" else None
+    result: Any = _try_coefficients(problem, options) if method == "auto" else None
     if method == "ultraspherical":
         from .coefficients import solve_ultraspherical_problem
 
@@ -164,6 +169,8 @@ def solve(
         from .collocation_solve import solve_collocation
 
         result = solve_collocation(problem, **loop)
+    elif method == "dense":
+        result = _dense_then_mesh(problem, rescue, loop)
     elif result is None:
         from .adapt import solve_mesh
 
@@ -176,16 +183,17 @@ def solve(
 
 
 def choose_method(problem: Problem, method: str, solver: Any) -> str:
-    """What the linear solver allows: dense collocation for those that take dense systems of their own size only.
+    """What the linear solver allows: "dense" for those that take dense systems of their own size only.
 
-    "auto" remains where anything goes: linear oscillating problems are then tried with "ultraspherical", all others,
-    and what that cannot do, solved on the mesh.
+    That is collocation and, where it fails or there are break points, the mesh. "auto" remains where anything goes:
+    linear oscillating problems are then tried with "ultraspherical", all others, and what that cannot do, solved on
+    the mesh.
     """
     if method != "auto" or solver.name == "auto":
         return method
     structures = solver.traits.structures
     if "block" not in structures and (solver.traits.sizes is not None or not solver.traits.exact):
-        return "collocation"
+        return "dense"
     if structures != ("almost_banded",):
         return "mesh"
     if not problem.linear:
@@ -193,6 +201,31 @@ def choose_method(problem: Problem, method: str, solver: Any) -> str:
             f"linear_solver: {solver.name!r} takes linear problems only; expected 'auto' for this one"
         )
     return "ultraspherical"
+
+
+def _dense_then_mesh(problem: Problem, rescue: bool, loop: dict[str, Any]) -> BVPResult:
+    """Dense collocation as far as the solver is of use there, then the mesh; the result tells of both."""
+    from .adapt import solve_mesh
+    from .newton import STOPPED
+    from .slot import Record
+
+    record, first = Record(), None
+    if not problem.breakpoints:
+        from .collocation_solve import solve_collocation
+
+        try:
+            first = solve_collocation(problem, **loop, brief=True, record=record)
+        except ValueError:  # not finite at a node of the grid: the mesh has others, or says so again
+            record = Record()
+    if first is None:
+        return solve_mesh(problem, rescue=rescue, record=record, **loop)
+    left = loop["max_iter"] - first.nit
+    if first.success or first.message.startswith(STOPPED) or left <= 0:
+        return first
+    near = not problem.linear and first.residual <= USEFUL_GUESS
+    loop = {**loop, "max_iter": left, "guess": first if near else loop["guess"]}
+    result = solve_mesh(problem, rescue=rescue, record=record, **loop)
+    return replace(result, nit=first.nit + result.nit, history=(*first.history, *result.history))
 
 
 def _try_coefficients(problem: Problem, options: dict[str, Any]) -> BVPResult | None:

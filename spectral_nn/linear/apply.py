@@ -134,6 +134,7 @@ class Application:
         status = np.full(len(items), int(LinearStatus.UNCERTIFIED))
         message, iterations = "", 0
         band: np.ndarray | None = None
+        noise = np.full(len(items), np.nan)
         traits = self.solver.traits
         for i, k in enumerate(items):
             state = self.states[k]
@@ -150,6 +151,7 @@ class Application:
                 continue
             x[i], status[i] = answer.x, int(answer.status)
             iterations = max(iterations, answer.iterations)
+            noise[i] = np.nan if answer.noise is None else answer.noise
             if answer.x_error is not None:
                 band = np.full(rows.shape, np.nan) if band is None else band
                 band[i] = answer.x_error
@@ -161,6 +163,7 @@ class Application:
             iterations=iterations,
             x_error=band,
             items=reports,
+            noise=None if np.isnan(noise).all() else noise,
         )
 
     def _check(self, answer: Any, shape: tuple[int, ...]) -> None:
@@ -190,7 +193,8 @@ def _subset(answer: LinearSolution, items: np.ndarray) -> LinearSolution:
     if reports is not None:
         reports = ItemReports(reports.status[items], reports.refinements[items], reports.fell_back[items])
     band = None if answer.x_error is None else answer.x_error[items]
-    return replace(answer, x=answer.x[items], items=reports, x_error=band)
+    noise = answer.noise[items] if np.ndim(answer.noise) else answer.noise
+    return replace(answer, x=answer.x[items], items=reports, x_error=band, noise=noise)
 
 
 def _is_hermitian(A: np.ndarray) -> bool:

@@ -51,7 +51,14 @@ NOISE_FALL_BACK = "tikhonov"
 
 _SENTENCES = {status.sentence for status in LinearStatus}
 _OK, _SINGULAR, _RAW = LinearStatus.CONVERGED, LinearStatus.SINGULAR, LinearStatus.UNCERTIFIED
-_NOISE = LinearStatus.NOISE_LEVEL
+_NOISE, _MISSED = LinearStatus.NOISE_LEVEL, LinearStatus.NOT_CONVERGED
+#: What to say where the data do not determine the solution.
+LOST = "The noise leaves no digit of the answer certain: x_error is as large as x. "
+#: In place of the sentence of NOT_CONVERGED, which is about backward errors.
+NOISE_ADVICE = (
+    "Reduce the noise, or take a solver that knows more about the solution than the data say; "
+    "state noise= as a number if it is known."
+)
 
 
 def factor(
@@ -198,6 +205,7 @@ class Certified:
     def _solve(self, b: np.ndarray, rtol: float, started: float) -> LinearSolution:
         rows = Items(self.truth.is_batch, b)
         work = Answers(rows.stack(b), self.truth, self.system.dtype)
+        work.noise = None if isinstance(self.noise, str) else self.noise
         note = ""
         if self.cause is None:
             note = self._apply_solver(work, rows, rtol)
@@ -207,10 +215,12 @@ class Certified:
             work.status[work.usable] = self.cause[0]
         name = self.solver.name
         pending = work.pending(rtol)
+        why = ""
         if pending.size and self.fallback:
+            why = self._why(work, pending, note, rtol)
             turn = self._fall_back if self.noise is None else self._fall_back_in_noise
             name = turn(work, pending, rows, rtol) or name
-        return self._report(work, rows, b, rtol, name, note, started)
+        return self._report(work, rows, b, rtol, name, note, why, started)
 
     def _apply_solver(self, work: Answers, rows: Items, rtol: float) -> str:
         application = self._application
@@ -227,8 +237,7 @@ class Certified:
         work.take_raw(raw, everything)
         note = "" if raw.message in _SENTENCES else raw.message
         if self.noise is not None:
-            self._judge_noise(work, raw)
-            return note
+            return self._judge_noise(work, raw) or note
         work.accept(everything, rtol)
         if self.refine:
             self._improve(work, rows, rtol)
@@ -284,13 +293,26 @@ class Certified:
         work.refinements[active] += taken
         work.try_correction(active, D * size, rtol)
 
-    def _judge_noise(self, work: Answers, raw: LinearSolution) -> None:
+    def _judge_noise(self, work: Answers, raw: LinearSolution) -> str:
+        """Is the residual what the noise explains, and is the band narrower than the answer? If not, why."""
         usable = np.flatnonzero(work.usable)
+        work.status[usable] = _MISSED
+        if isinstance(self.noise, str):
+            if raw.noise is None:
+                return f"{self.solver.name} did not say which noise level it inferred. "
+            levels = np.full(len(work.x), np.nan)
+            levels[usable] = raw.noise
+            work.noise = float(levels[0]) if len(levels) == 1 else levels
         A = dense_of(self.A)
         A = A[usable] if self.truth.is_batch else A
-        sigma = self.noise[usable] if np.ndim(self.noise) else self.noise
+        sigma = work.noise[usable] if np.ndim(work.noise) else work.noise
         fit = noise_discrepancy(A, work.b[usable], work.x[usable], work.R[usable], sigma)
-        work.status[usable] = np.where(fit <= MAX_DISCREPANCY, int(_NOISE), int(LinearStatus.NOT_CONVERGED))
+        work.explained[usable] = fit <= MAX_DISCREPANCY
+        lost = work.undetermined()
+        work.status[work.explained & ~lost] = _NOISE
+        if work.explained[usable].all():
+            return LOST if lost.any() else ""
+        return f"The residual of {self.solver.name} is {np.nanmax(fit):.1f} times what the noise explains. "
 
     def _fall_back(self, work: Answers, pending: np.ndarray, rows: Items, rtol: float) -> str | None:
         """Let another solver try; take over what it does better. Returns who did."""
@@ -319,17 +341,24 @@ class Certified:
 
     def _fall_back_in_noise(self, work: Answers, pending: np.ndarray, rows: Items, rtol: float) -> str | None:
         """Where the residual is not what the noise explains: the classical answer to noisy data."""
-        if self.solver.name == NOISE_FALL_BACK:
+        if self.solver.name == NOISE_FALL_BACK or work.noise is None:
             return None
         batch = self.truth.is_batch
-        sigma = self.noise[pending] if np.ndim(self.noise) else self.noise
+        sigma = work.noise
+        if np.ndim(sigma):  # columns of one system share a matrix, and one level: the largest
+            sigma = sigma[pending] if batch else float(np.nanmax(sigma))
         A = self.A[pending] if batch else dense_of(self.A)
         other = Certified(resolve(NOISE_FALL_BACK), A, rtol=rtol, noise=sigma)
         answer = other.solve(rows.unstack(work.b[pending]), rtol)
         items = answer.items
         status = np.array([answer.status]) if items is None else items.status
         band = None if answer.x_error is None else rows.stack(answer.x_error)
-        work.replace(pending, rows.stack(answer.x), band, status)
+        # An answer that fits the data stays where the other one determines no more than it does.
+        taken = (status == _NOISE) | ~work.explained[pending]
+        if not taken.any():
+            return None
+        band = None if band is None else band[taken]
+        work.replace(pending[taken], rows.stack(answer.x)[taken], band, status[taken])
         return f"{self.solver.name}, then {answer.solver}"
 
     def _next_name(self) -> str | None:
@@ -347,7 +376,15 @@ class Certified:
     # --- report ------------------------------------------------------------
 
     def _report(
-        self, work: Answers, rows: Items, b: np.ndarray, rtol: float, name: str, note: str, started: float
+        self,
+        work: Answers,
+        rows: Items,
+        b: np.ndarray,
+        rtol: float,
+        name: str,
+        note: str,
+        why: str,
+        started: float,
     ) -> LinearSolution:
         raw_only = not self.refine and not self.fallback and self.noise is None
         status = work.final_status(rtol, raw_only)
@@ -368,7 +405,24 @@ class Certified:
             iterations=work.iterations,
             x_error=None if work.x_error is None else rows.unstack(work.x_error),
             items=items,
+            cause=why if work.fell_back.any() else "",
+            noise=work.noise,
         )
+
+    def _why(self, work: Answers, pending: np.ndarray, note: str, rtol: float) -> str:
+        """A clause: why the answer of the first of these items is not accepted."""
+        if self.cause is not None:
+            return self.cause[1].rstrip(". ")
+        first = int(pending[0])
+        if note and (self.noise is not None or not np.isfinite(work.omega[first])):
+            return note.rstrip(". ")
+        name = self.solver.name
+        if not np.isfinite(work.omega[first]):
+            return f"{name} returned numbers that are not finite"
+        if work.status[first] == _SINGULAR:
+            return f"{name} found A singular to working precision"
+        after = f" after {work.refinements[first]} corrections" if work.refinements[first] else ""
+        return f"{name} reached a backward error of {work.omega[first]:.1e}{after}, not {rtol:.0e}"
 
     def _message(self, work: Answers, status: np.ndarray, worst: LinearStatus, note: str) -> str:
         count = int((status == worst).sum())
@@ -381,7 +435,10 @@ class Certified:
             parts.append(f"{self.cause[1]}. ")
         elif note:
             parts.append(note if note.endswith(" ") else f"{note} ")
-        parts.append(worst.sentence)
+        noisy = self.noise is not None and worst is _MISSED
+        if noisy and not note and work.undetermined().any():
+            parts.append(LOST)
+        parts.append(NOISE_ADVICE if noisy else worst.sentence)
         return "".join(parts)
 
     def _where(self, work: Answers, item: int) -> str:

@@ -54,7 +54,8 @@ class Traits:
     requires : tuple of str
         Modules that must be importable; looked up with `importlib.util.find_spec`, not imported.
     noise : bool
-        Whether `factor(system, noise=sigma)` is understood: the relative noise of the entries of A and b.
+        Whether `factor(system, noise=sigma)` is understood: the relative noise of the entries of A and b, or "estimate"
+        (a solver that cannot infer it raises ValueError; one that can says what it inferred, `LinearSolution.noise`).
     """
 
     summary: str = ""
@@ -251,6 +252,10 @@ class LinearSolution:
         From a noise-aware solver: half-widths of the 90 % band around x, same shape.
     items : ItemReports or None
         The same per system of a batch or per right-hand side.
+    cause : str
+        Where another solver took over: why, for the first item that it took; else empty.
+    noise : float, ndarray (B,) or None
+        Relative noise of the data: as stated, or as a solver inferred it that was given ``noise="estimate"``.
     """
 
     x: np.ndarray
@@ -265,11 +270,14 @@ class LinearSolution:
     iterations: int = 0
     x_error: np.ndarray | None = None
     items: ItemReports | None = None
+    cause: str = ""
+    noise: Any = None
 
     def __repr__(self) -> str:
         width = max(len(f.name) for f in fields(self))
-        lines = [f"{f.name:>{width}}: {_short(getattr(self, f.name))}" for f in fields(self)]
-        return "LinearSolution\n" + "\n".join(lines)
+        rows = [(f.name, _short(getattr(self, f.name))) for f in fields(self)]
+        shown = [row for row in rows if row not in (("cause", ""), ("noise", "None"))]
+        return "LinearSolution\n" + "\n".join(f"{name:>{width}}: {text}" for name, text in shown)
 
 
 @runtime_checkable

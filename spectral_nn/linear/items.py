@@ -55,6 +55,14 @@ class Answers:
         self.fell_back = np.zeros(m, bool)
         self.iterations = 0
         self.x_error: np.ndarray | None = None
+        self.noise: Any = None  # as stated or inferred: None, a number, or one per item
+        self.explained = np.zeros(m, bool)  # by the noise
+
+    def undetermined(self) -> np.ndarray:
+        """Items (m,) whose error band is as large as the answer."""
+        if self.x_error is None:
+            return np.zeros(len(self.x), bool)
+        return self.x_error.max(axis=1) >= np.abs(self.x).max(axis=1)
 
     def _index(self, items: np.ndarray) -> Any:
         return items if self.truth.is_batch else slice(None)

@@ -39,10 +39,12 @@ def solve_linear(
     fallback : bool
         Whether a direct solver takes over where that does not help. With ``refine=False, fallback=False`` the
         solver's raw answer comes back, marked as UNCERTIFIED.
-    noise : float or array_like (B,), optional
+    noise : float, array_like (B,) or "estimate", optional
         Relative noise σ of the data: entries of A times 1 + σξ, b plus σ max|b| ξ, ξ standard normal. Only
         for solvers with the trait `noise`; with "auto" it picks "tikhonov". The answer is then an estimate of
-        the noise-free solution, judged by whether its residual is what the noise explains, and not refined.
+        the noise-free solution, judged by whether its residual is what the noise explains and whether its error
+        band is narrower than itself, and not refined. "estimate": the solver infers σ from A and reports it as
+        ``noise`` of the result; not every solver can ("tikhonov" cannot).
 
     Returns
     -------
@@ -70,7 +72,7 @@ def solve_linear(
     if not (isinstance(rtol, (int, float, np.floating)) and 0 < rtol < 1):
         raise ValueError(f"rtol: expected a number in (0, 1), got {rtol!r}")
     if noise is not None:
-        noise = _checked_noise(noise, system)
+        noise = _checked_noise(noise, system, solver)
         if solver == "auto":
             solver = "tikhonov"
     chosen = resolve(solver)
@@ -128,8 +130,24 @@ def _numeric(value: Any, name: str) -> np.ndarray:
     return array.astype(np.result_type(array.dtype, np.float64), copy=False)
 
 
-def _checked_noise(noise: Any, system: LinearSystem) -> Any:
-    values = np.asarray(noise, float)
+def _checked_noise(noise: Any, system: LinearSystem, solver: Any) -> Any:
+    expected = "expected a relative noise level > 0, one for each system of a batch, or 'estimate'"
+    if isinstance(noise, str):
+        if noise != "estimate":
+            raise ValueError(f"noise: {expected}, got {noise!r}")
+        if isinstance(solver, str) and solver in ("auto", "tikhonov"):
+            raise ValueError(
+                f"noise: solver={solver!r} cannot infer the noise level from A; state it as a number, "
+                "or choose a solver that can, such as 'algebraformer'"
+            )
+        return noise
+    try:
+        values = np.asarray(noise)
+    except ValueError:
+        raise ValueError(f"noise: {expected}, got a ragged sequence") from None
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"noise: {expected}, got {noise!r}")
+    values = values.astype(float)
     if values.ndim and values.shape != (system.batch,):
         raise ValueError(
             f"noise: expected a number, or shape (B,) = ({system.batch},) for a batch, got {values.shape}"

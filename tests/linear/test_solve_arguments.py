@@ -53,6 +53,15 @@ def test_noise() -> None:
         solve_linear(I3, ONES, noise=-1.0)
     with pytest.raises(ValueError, match=r"noise: expected a number, or shape \(B,\) = \(2,\)"):
         solve_linear(np.array([I3, I3]), np.ones((2, 3)), noise=[1e-3, 1e-3, 1e-3])
+    with pytest.raises(ValueError, match="noise: expected a relative noise level > 0, .*got 'auto'"):
+        solve_linear(I3, ONES, noise="auto")
+    with pytest.raises(ValueError, match="noise: solver='tikhonov' cannot infer the noise level"):
+        solve_linear(I3, ONES, "tikhonov", noise="estimate")
+    with pytest.raises(ValueError, match="noise: solver 'lu' does not take a noise level"):
+        solve_linear(I3, ONES, "lu", noise="estimate")
+    for wrong in (True, [True], 1e-3j, ["1e-3"], object()):
+        with pytest.raises(TypeError, match="noise: expected a relative noise level > 0"):
+            solve_linear(I3, ONES, noise=wrong)
 
 
 def test_a_system_without_right_hand_side() -> None:
