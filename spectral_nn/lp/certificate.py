@@ -71,7 +71,7 @@ def finish(
         fun=fun,
         success=status == LpStatus.CONVERGED,
         status=status,
-        message=status.sentence,
+        message=status.sentence + system.helpless(),
         nit=outcome.nit,
         gap=gap,
         dual_fun=dual_fun,

@@ -196,6 +196,14 @@ def start(x0: Any, n: int, name: str) -> np.ndarray:
     return vector(x0, n, name, "one entry per unknown").copy()
 
 
+def hook(value: Any, name: str, form: str) -> None:
+    """TypeError unless `value` is None or something to call; a class is most likely an instance forgotten."""
+    if value is None or (callable(value) and not isinstance(value, type)):
+        return
+    what = f"the class {value.__name__}; make an instance" if isinstance(value, type) else f"{value!r:.80}"
+    raise TypeError(f"{name} must be callable, {form}, got {what}")
+
+
 def _bound(value: Any, n: int, name: str, none: float) -> np.ndarray | None:
     if value is None:
         return None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import time
+import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -122,6 +124,8 @@ def solve_problem(
     tol = checks.positive(tol, "tol")
     max_iter = checks.count(max_iter, "max_iter")
     solver = _resolve(linear_solver)
+    checks.hook(start, "start", "start(problem) -> x")
+    checks.hook(callback, "callback", "callback(record)")
     x0, dual0 = _warm_start(problem, x0, dual0)
     if solver is None and start is None and callback is None and not verbose:
         if x0 is None and max_iter >= NO_LIMIT:
@@ -160,6 +164,8 @@ def solve_problem(
                 problem, None, None, tol, max_iter, linear_solver, None, verbose, callback, look_further, True
             )
             result = again if again.success else result
+    if road.note:
+        result = replace(result, message=f"{result.message} {road.note}")
     if verbose:
         _log.info("%s nit %d, gap %.1e, %.3g s", result.message, result.nit, result.gap, result.time)
     return result
@@ -184,6 +190,7 @@ class _Road:
         if stacked.program.solo and problem.terms[0].kind == "power":
             # the iteration minimizes the norm itself, whose relative gap is about p times smaller
             self.tol = -math.expm1(math.log1p(-min(tol, 0.5)) / problem.terms[0].p)
+        self.note = ""  # of a start that failed
         self.length, self.log_value = reduction.program.units()
         self.direction: np.ndarray | None = None  # of unbounded descent
         self.newton = self._new()
@@ -213,7 +220,7 @@ class _Road:
             self.newton.start()
         if self.newton.fits and self.newton.rows is not None and not self.newton.exact_fit():
             self._fit_within(self.newton)
-        proposed = x0 if start is None else _proposed(start, self.problem)
+        proposed = x0 if start is None else self._proposed(start)
         cold = True
         if proposed is not None:
             z0 = self.reduction.z(proposed) / self.length
@@ -260,6 +267,16 @@ class _Road:
             newton.z, newton.r, theta * newton.y, theta * newton.zd, newton.mu, LpStatus.CONVERGED, newton.gap, nit,
             newton.start_level, history,
         )  # fmt: skip
+
+    def _proposed(self, start: Callable[[LpProblem], Any]) -> np.ndarray | None:
+        """What the hook proposes; one that fails or proposes nonsense costs its time, and the result says so."""
+        try:
+            return checks.start(start(self.problem), self.problem.n, "the proposed start")
+        except Exception as error:
+            self.note = f"start= was dropped: {type(error).__name__}: {error}".rstrip(". ") + "."
+            _log.warning("%s", self.note)
+            warnings.warn(self.note, UserWarning, stacklevel=6)
+            return None
 
     def _orthonormalize(self) -> bool:
         self.reduction = compose(self.reduction, orthonormalize(self.reduction.program))
@@ -308,15 +325,6 @@ def _one_point_outside(reduction: Reduction) -> bool:
         return True
     reduction.program.inequalities = None
     return False
-
-
-def _proposed(start: Callable[[LpProblem], Any], problem: LpProblem) -> np.ndarray | None:
-    """What the hook proposes; a hook that fails or proposes nonsense costs its time, nothing else."""
-    try:
-        return checks.start(start(problem), problem.n, "the proposed start")
-    except Exception as error:
-        _log.warning("start= was dropped: %s", error)
-        return None
 
 
 def _resolve(linear_solver: Any) -> Any:

@@ -177,7 +177,8 @@ class LpProblem:
             Who solves the Newton systems. Every answer is checked and, where it is poor, refined or replaced.
         start : callable, optional
             ``start(problem) -> x (n,)`` proposes a start, for instance a learned one. It is compared with the
-            least-squares start and dropped where that is better.
+            least-squares start and dropped where that is better. One that raises, or proposes what is no point, is
+            dropped with a warning, and ``result.message`` says so.
         verbose : {0, 1, 2}
             1 logs the outcome, 2 every iteration, to the logger ``spectral_nn`` at level INFO.
         callback : callable, optional

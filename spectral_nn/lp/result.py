@@ -53,7 +53,7 @@ class LpResult:
         Whether `gap` is at most the tolerance (and the constraints hold).
     status : LpStatus
     message : str
-        The sentence of `status`, with particulars.
+        The sentence of `status`, with particulars: also where the solver or start asked for was of no use, and why.
     nit : int
         Newton iterations; the least-squares start is not counted.
     gap : float
@@ -81,7 +81,7 @@ class LpResult:
         Seconds.
     linear_solver : dict
         ``solver`` (who solved the Newton systems), ``solves``, ``refinements``, ``fell_back`` (how often another
-        solver had to step in).
+        solver had to step in) and, where one did, ``cause``: why it did so for the first time.
     history : list of dict
         Per iteration ``nit, fun, gap, step``.
     certificate : dict or None

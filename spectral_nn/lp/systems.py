@@ -42,6 +42,8 @@ class System:
         self.solves = 0
         self.refinements = 0
         self.fell_back = 0
+        self.cause = ""  # of the first time
+        self._own = 0  # answers of the solver asked for
         self.smallest_pivot = 1.0  # of the last dense factorization, relative to its diagonal entry
         self._n = program.A.shape[1]
         rows = program.inequalities
@@ -88,12 +90,19 @@ class System:
     def report(self) -> dict[str, Any]:
         """Who solved, how often, with what help."""
         name = "cholesky" if self.solver is None else self.solver.name
-        return {
+        report: dict[str, Any] = {
             "solver": name,
             "solves": self.solves,
             "refinements": self.refinements,
             "fell_back": self.fell_back,
         }
+        return {**report, "cause": self.cause} if self.cause else report
+
+    def helpless(self) -> str:
+        """A sentence where the solver that was asked for gave no answer at all."""
+        if self.solver is None or self._own or not self.fell_back:
+            return ""
+        return f" {self.solver.name!r} solved none of the Newton systems, another solver did: {self.cause}."
 
     def _dense(self, H: np.ndarray, d: np.ndarray, w: np.ndarray | None, U: np.ndarray | None) -> bool:
         diagonal = H.diagonal().copy()
@@ -188,6 +197,8 @@ class System:
             answer = certified.solve(unit * rhs)
             self.refinements += answer.refinements
             self.fell_back += bool(answer.fell_back)
+            self._own += answer.success and not answer.fell_back
+            self.cause = self.cause or answer.cause
             return unit * answer.x
 
         return solve

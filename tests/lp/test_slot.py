@@ -62,7 +62,12 @@ def test_a_bad_solver_changes_nothing_but_the_report(solver, p, extra):
     assert bad.success and bad.fun == pytest.approx(good.fun, rel=1e-9)
     assert bad.linear_solver["solver"] == solver.name
     assert bad.linear_solver["fell_back"] + bad.linear_solver["refinements"] > 0
-    assert good.linear_solver["fell_back"] == 0
+    assert good.linear_solver["fell_back"] == 0 and "cause" not in good.linear_solver
+    if bad.linear_solver["fell_back"]:
+        assert bad.linear_solver["cause"].startswith(f"{solver.name} r") and "cause" in repr(bad)
+    if solver.name in ("raises", "nan"):
+        sentence = f"'{solver.name}' solved none of the Newton systems, another solver did: {solver.name} r"
+        assert sentence in bad.message and sentence not in good.message
 
 
 def test_an_approximate_solver_is_refined():
@@ -82,7 +87,6 @@ def test_solvers_by_name(name):
 
 
 BAD_STARTS = {
-    "far away": lambda problem: np.full(6, 1e9),
     "nan": lambda problem: np.full(6, np.nan),
     "wrong shape": lambda problem: np.zeros(7),
     "nonsense": lambda problem: "x",
@@ -94,9 +98,23 @@ BAD_STARTS = {
 @pytest.mark.parametrize("p", [1.1, 16])
 def test_a_bad_start_changes_nothing(name, p):
     plain = minimize_lp(A, B, p)
-    result = minimize_lp(A, B, p, start=BAD_STARTS[name])
+    with pytest.warns(UserWarning, match="start= was dropped: .*Error: "):
+        result = minimize_lp(A, B, p, start=BAD_STARTS[name])
     assert result.success and result.nit == plain.nit
     assert np.allclose(result.x, plain.x, rtol=1e-6, atol=1e-9)
+    assert "start= was dropped: " in result.message and "start=" not in plain.message
+
+
+def test_a_start_that_is_worse_than_least_squares_is_not_taken():
+    plain = minimize_lp(A, B, 16)
+    result = minimize_lp(A, B, 16, start=lambda problem: np.full(6, 1e9))
+    assert result.success and result.nit == plain.nit and result.message == plain.message
+
+
+@pytest.mark.parametrize("wrong", ["learned", 3, np.zeros(6), dict])
+def test_a_start_that_is_no_hook_is_misuse(wrong):
+    with pytest.raises(TypeError, match="start must be callable, start\\(problem\\) -> x, got"):
+        minimize_lp(A, B, 8, start=wrong)
 
 
 @pytest.mark.parametrize("p", [8, 16, 32])
