@@ -116,6 +116,19 @@ def test_spd_systems_have_the_prescribed_condition(kappa):
     assert (np.linalg.eigvalsh(A)[:, -1] <= 1.0).all()
 
 
+@pytest.mark.parametrize("n", [2, 9, 60])
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_largest_eigenvalue_is_bounded_from_above_and_tightly_at_every_size(n, scale):
+    A, _, _ = spd.systems(1, "test", 0, 20, n, (10.0, 10.0))
+    top = np.linalg.eigvalsh(A)[:, -1]
+    scaled, bound = spd.normalize(scale * A)
+    tight = scaled * bound[:, None, None] / scale
+    assert np.allclose(tight, A, rtol=1e-9)
+    assert (np.linalg.eigvalsh(scaled)[:, -1] <= 1.0).all() and (top <= 1.0).all() and (top > 0.97).all()
+    identity, _ = spd.normalize(np.eye(n)[None])  # as loose as it gets
+    assert n ** (-1 / 64) * (1 - 1e-9) <= identity[0, 0, 0] <= 1.0
+
+
 def test_newton_hessians_are_spd():
     A, _, _ = spd.systems(1, "test", 0, 4, 16, p=(3.0, 8.0))
     assert np.allclose(A, np.swapaxes(A, 1, 2)) and (np.linalg.eigvalsh(A)[:, 0] > 0).all()

@@ -28,6 +28,8 @@ def test_parameter_counts():
 
 def test_parameters_of_block_weights_do_not_depend_on_n():
     assert count_parameters(build({"kind": "linear_transformer"})) == 4 * 4 * 2 * 25
+    lean = {"kind": "linear_transformer", "layers": 8, "identities": 1, "ones": "none", "linear": True}
+    assert count_parameters(build(lean)) == 8 * 4 * 2 * (2 * 2 + 1)
 
 
 def test_algebraformer_is_equivariant_to_permuting_tokens(rng):
@@ -98,52 +100,103 @@ def test_flattened_attention_has_n_squared_tokens():
     assert seen[0] == (2, 16, 16)
 
 
-def test_block_weights_are_the_full_product_with_identities_and_ones():
-    network = LinearTransformer(LinearTransformerConfig(layers=1, heads=1))
+VARIANTS = [
+    {"weights": "full", "n": 4, "embedding": 5},
+    {},
+    {"ones": "unit"},
+    {"ones": "none", "identities": 1},
+    {"ones": "none", "identities": 3},
+]
+
+
+def linear_transformer(**options):
+    network = LinearTransformer(LinearTransformerConfig(layers=3, heads=2, **options)).double()
+    with torch.no_grad():
+        for p in network.parameters():
+            p *= 3  # far from the small weights of the start, where nothing shows
+    return network
+
+
+def spd_tensors(count, n):
+    return (torch.from_numpy(v) for v in spd.systems(1, "test", 0, count, n, (5.0, 5.0)))
+
+
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
+def test_linear_transformer_is_the_sum_of_the_paper(options):
+    """e_i += Σ_heads Σ_j (e_jᵀ Q e_i) P e_j, written as the sum it is, with P and Q multiplied out."""
+    network = linear_transformer(**options)
+    A, b, _ = spd_tensors(2, 4)
+    stream = torch.cat(network.tokens(A, b), dim=1)
+    for layer in range(3):
+        update = torch.zeros_like(stream)
+        for head in range(2):
+            P, Q = (weight.double() for weight in network.multiplied_out(layer, head, 4))
+            for i in range(5):
+                for j in range(4):
+                    product = torch.einsum("bp,pq,bq->b", stream[:, j], Q, stream[:, i])
+                    update[:, i] += product[:, None] * (stream[:, j] @ P.T)
+        stream = stream + update
+        assert torch.allclose(network(A, b)[layer], stream[:, 4, :4], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("ones", ["plain", "unit", "none"])
+def test_blocks_stand_for_identities_and_vectors_of_ones(ones):
     n = 5
-    weight = torch.randn(5, 5)
-    sizes = [n, 1, n, n, n]
-    full = torch.cat(
-        [
-            torch.cat(
-                [
-                    weight[i, j] * (torch.eye(n) if si == sj == n else torch.ones(si, sj))
-                    for j, sj in enumerate(sizes)
-                ],
-                dim=1,
-            )
-            for i, si in enumerate(sizes)
-        ]
-    )
-    rows = torch.randn(2, 3, 4 * n + 1)
-    assert torch.allclose(network._times(weight, rows, n), rows @ full.T, atol=1e-4)
+    P, Q = (weight.detach() for weight in linear_transformer(ones=ones).multiplied_out(0, 1, n))
+    eye = torch.eye(n, dtype=P.dtype)
+    one = {"plain": 1.0, "unit": n**-0.5, "none": 0.0}[ones]
+    for weight in (P, Q):
+        h, a = weight[n + 1 : 2 * n + 1], weight[:n]
+        assert torch.equal(a[:, :n], a[0, 0] * eye)
+        assert torch.equal(h[:, :n], h[0, 0] * eye)
+        assert torch.allclose(a[:, n], a[0, n].expand(n)) and (a[0, n] == 0) == (one == 0)
+        assert weight[n, n] != 0
 
 
-def test_linear_transformer_is_the_sum_of_the_paper():
-    """e_i += Σ_j (e_jᵀ Q e_i) P e_j, written as the sum it is."""
-    network = LinearTransformer(LinearTransformerConfig(weights="full", layers=1, heads=2, n=3, embedding=4))
-    A, b, _ = (torch.from_numpy(v).float() for v in spd.systems(1, "test", 0, 2, 3, (5.0, 5.0)))
-    tokens, query = network.tokens(A, b)
-    stream = torch.cat([tokens, query], dim=1)
-    expected = stream.clone()
-    for head in range(2):
-        P, Q = network.P[0, head], network.Q[0, head]
-        for i in range(4):
-            for j in range(3):
-                product = torch.einsum("bp,pq,bq->b", stream[:, j], Q, stream[:, i])
-                expected[:, i] += product[:, None] * (stream[:, j] @ P.T)
-    # Q appears as e_jᵀ Q e_i: the layer moves e_i by Q first
-    assert torch.allclose(network(A, b)[-1], expected[:, 3, :3], atol=1e-4)
+def test_linear_network_is_the_limit_of_small_b():
+    limit = linear_transformer(ones="none", identities=2, linear=True)
+    network = linear_transformer(ones="none", identities=2)
+    network.load_state_dict(limit.state_dict())
+    A, b, _ = spd_tensors(3, 6)
+    exact = limit(A, b)[-1]
+    errors = [float((network(A, t * b)[-1] / t - exact).norm() / exact.norm()) for t in (1e-2, 1e-3)]
+    assert errors[0] < 1e-2 and errors[1] < 2e-2 * errors[0]  # the next term is of third order
 
 
-def test_block_linear_transformer_is_equivariant_to_relabelling_unknowns(rng):
-    network = build({"kind": "linear_transformer"}).eval()
-    A, b, _ = (torch.from_numpy(v).float() for v in spd.systems(1, "test", 0, 2, 6, (5.0, 5.0)))
+def test_linear_network_gives_a_polynomial_in_a_for_any_right_hand_sides():
+    network = linear_transformer(ones="none", identities=1, linear=True)
+    A, b, x = spd_tensors(3, 6)
+    W = network(A, torch.eye(6, dtype=A.dtype).expand(3, -1, -1))[-1]
+    assert torch.allclose(W @ A, A @ W, atol=1e-10 * float(W.abs().max()))
+    assert torch.allclose((W @ b[..., None])[..., 0], network(A, b)[-1], atol=1e-12)
+    both = network(A, torch.stack([b, x], dim=2))[-1]
+    assert torch.allclose(both[..., 1], network(A, x)[-1], atol=1e-12)
+
+
+def test_answers_without_ones_do_not_depend_on_n():
+    """A system that is two smaller ones side by side has the answers of both, polynomials in A being what they are."""
+    network = linear_transformer(ones="none", identities=1, linear=True)
+    A, b, _ = spd_tensors(2, 6)
+    big = torch.block_diag(A[0], A[1])[None]
+    assert torch.allclose(network(big, b.reshape(1, -1))[-1][0], network(A, b)[-1].reshape(-1), atol=1e-12)
+
+
+def test_linear_needs_block_weights_without_ones():
+    with pytest.raises(ValueError, match=r"model\.linear"):
+        LinearTransformerConfig(linear=True)
+    with pytest.raises(ValueError, match=r"model\.ones"):
+        LinearTransformerConfig(ones="few")
+
+
+@pytest.mark.parametrize("ones", ["plain", "none"])
+def test_block_linear_transformer_is_equivariant_to_relabelling_unknowns(ones, rng):
+    network = linear_transformer(ones=ones)
+    A, b, _ = spd_tensors(2, 6)
     order = torch.from_numpy(rng.permutation(6))
     with torch.no_grad():
         plain = network(A, b)[-1]
         moved = network(A[:, order][:, :, order], b[:, order])[-1]
-    assert torch.allclose(plain[:, order], moved, atol=1e-5)
+    assert torch.allclose(plain[:, order], moved, rtol=1e-9)
 
 
 def test_denoiser_integrates_exactly_when_it_corrects_nothing():
@@ -168,6 +221,7 @@ def test_denoiser_integrates_exactly_when_it_corrects_nothing():
         SMALL,
         {"kind": "algebraformer", "n": 8, "width": 16, "depth": 2, "heads": 2},
         {"kind": "linear_transformer"},
+        {"kind": "linear_transformer", "ones": "none", "linear": True},
     ],
     ids=lambda m: m["kind"],
 )

@@ -12,6 +12,10 @@ from .data import stream_key
 
 #: Row weights below this share of the largest are raised to it.
 LOWEST_WEIGHT = 1e-3
+#: The largest eigenvalue is bounded by the norm of the 2^SQUARINGS-th power.
+SQUARINGS = 5
+#: The bound of the largest eigenvalue stays one in spite of rounding in its logarithm.
+ROUNDING = 1e-12
 #: Set in the key of these streams, which the streams of `data` and of noise leave clear.
 _SPD_BIT = 1 << 62
 
@@ -31,13 +35,18 @@ def systems(
     least-squares solution to the optimum; else eigenvalues log-uniform between 1/κ and 1 with both ends taken, κ
     log-uniform in `kappa`, eigenvectors Haar.
     """
-    A, x = np.empty((count, n, n)), np.empty((count, n))
+    drawn, x = np.empty((count, n, n)), np.empty((count, n))
+    rates = np.empty((count, n))
     for i in range(count):
         key = stream_key(seed, split, start + i)
         key[0] |= np.uint64(_SPD_BIT)
         rng = np.random.Generator(np.random.Philox(key=key))
-        A[i] = _hessian(rng, n, p) if p else _prescribed(rng, n, kappa or (10.0, 10.0))
+        if p:
+            drawn[i] = _hessian(rng, n, p)
+        else:
+            drawn[i], rates[i] = _directions_and_rates(rng, n, kappa or (10.0, 10.0))
         x[i] = rng.standard_normal(n)
+    A = drawn if p else _prescribed(drawn, rates)
     A, _ = normalize(A)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     return A, (A @ x[..., None])[..., 0], x
@@ -68,20 +77,42 @@ def lp_problems(
 
 
 def normalize(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A over an upper bound of its largest eigenvalue, and the bound (B,): ‖A²‖_F^(1/2), which is tight for n small."""
-    square = A @ A
-    bound = np.sqrt(np.linalg.norm(square, axis=(-2, -1)))
+    """A over an upper bound of its largest eigenvalue, and the bound (B,).
+
+    The bound is ‖A^m‖_F^(1/m), m = 2^SQUARINGS: never below, and above by N^(1/2m) at most, 7 % at N = 60; 0.3 % where
+    eigenvalues are log-uniform between 1/10 and 1. A looser one would drift with N, and the spectrum shown to a network
+    with it.
+    """
+    size = np.abs(A).max(axis=(-2, -1))
+    size[size == 0] = 1.0
+    power, log_bound = A / size[:, None, None], np.log(size)
+    for k in range(SQUARINGS + 1):
+        size = np.linalg.norm(power, axis=(-2, -1))
+        size[size == 0] = 1.0
+        log_bound += np.log(size) / 2**k
+        if k < SQUARINGS:
+            power = power / size[:, None, None]
+            power = power @ power
+    bound = np.exp(log_bound) * (1 + ROUNDING)
     return A / bound[..., None, None], bound
 
 
-def _prescribed(rng: np.random.Generator, n: int, kappa: tuple[float, ...]) -> np.ndarray:
+def _directions_and_rates(
+    rng: np.random.Generator, n: int, kappa: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """A Gaussian matrix and the logarithms of the eigenvalues, below 0."""
     low, high = np.log(min(kappa)), np.log(max(kappa))
     log_kappa = rng.uniform(low, high) if high > low else low
     position = rng.random(n)
     position[: min(n, 2)] = (0.0, 1.0)[: min(n, 2)]
-    Q, R = np.linalg.qr(rng.standard_normal((n, n)))
-    Q *= np.sign(np.diag(R))
-    return (Q * np.exp(-log_kappa * position)) @ Q.T
+    return rng.standard_normal((n, n)), -log_kappa * position
+
+
+def _prescribed(gaussian: np.ndarray, log_eigenvalues: np.ndarray) -> np.ndarray:
+    """Matrices (B, n, n) with these eigenvalues and Haar eigenvectors."""
+    Q, R = np.linalg.qr(gaussian)
+    Q *= np.sign(np.einsum("bii->bi", R))[:, None]
+    return (Q * np.exp(log_eigenvalues)[:, None]) @ np.swapaxes(Q, 1, 2)
 
 
 def _hessian(rng: np.random.Generator, n: int, p: tuple[float, ...]) -> np.ndarray:
