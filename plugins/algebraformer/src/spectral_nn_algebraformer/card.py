@@ -34,6 +34,7 @@ def model_card(settings: Mapping[str, Any], notes: str = "") -> str:
         json.dumps(settings["metrics"], indent=1),
         "```",
         "",
+        *_band(settings),
         "## Limits",
         "",
         notes
@@ -47,3 +48,9 @@ def model_card(settings: Mapping[str, Any], notes: str = "") -> str:
         "```",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _band(settings: Mapping[str, Any]) -> list[str]:
+    if "band" not in settings:
+        return []
+    return ["## Error band (90 %)", "", "```json", json.dumps(settings["band"]), "```", ""]

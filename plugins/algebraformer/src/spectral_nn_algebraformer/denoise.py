@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +17,8 @@ from .reference import Reference, reference
 
 #: σ is kept within what the network was trained for.
 SIGMAS = (1e-5, 3e-2)
-#: Row nodes away from the ends, where coefficients are read off best.
-INNER = slice(6, -6)
-#: What noise of level σ = 1 would pass for: mean of v / K, median of r / K (a third above the largest of 200 systems).
-ADVECTION_NOISE, REACTION_NOISE = 13.0, 1500.0
-#: The factor of a Laplace density's 90 % band, until one has been measured.
-UNCALIBRATED = {"log_sigma": [0.0], "log_factor": [float(np.log(np.log(10.0)))]}
+#: Systems that go through the network together: activations that stay in the second-level cache.
+CHUNK = 32
 #: Set in the key of noise streams, which the streams of `data` leave clear.
 _NOISE_BIT = 1 << 63
 
@@ -69,12 +67,8 @@ def read(A: np.ndarray, b: np.ndarray, sigma: np.ndarray | None = None, rows: st
     """
     rows = rows or rows_of(A[0])
     table = reference(A.shape[-1], rows)
-    inner = A[:, 1:-1]
-    symbol = np.einsum("kij,bij->bki", table.symbol, inner, optimize=True)
-    fitted = np.einsum("bki,kij->bij", symbol, table.basis, optimize=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        misfit = np.sqrt(np.nanmedian(((inner - fitted) / fitted) ** 2, axis=(1, 2))) / 0.6745
-    sigma = np.clip(misfit if sigma is None else sigma, *SIGMAS)
+    symbol, far = _symbol(A, table)
+    sigma = np.clip(far if sigma is None else sigma, *SIGMAS)
     a2, a1 = symbol[:, 2], symbol[:, 1]
     mean = a2.mean(axis=1, keepdims=True)
     f = -b[:, 1:-1] / mean
@@ -87,84 +81,67 @@ def read(A: np.ndarray, b: np.ndarray, sigma: np.ndarray | None = None, rows: st
         functions = _to_first_kind(table.n) @ functions
     readings = np.concatenate([functions, place], axis=-1)
     ends = np.stack([b[:, 0] / A[:, 0, 0], b[:, -1] / A[:, -1, -1]], axis=1) / size
-    return Readings(readings, np.log(sigma)[:, None], ends, size, misfit)
+    return Readings(readings, np.log(sigma)[:, None], ends, size, far)
+
+
+def misfit(A: np.ndarray, rows: str) -> np.ndarray:
+    """Relative distance (B,) of A (B, n, n) from a second-order operator: the median over entries, as a deviation."""
+    return _symbol(A, reference(A.shape[-1], rows))[1]
 
 
 def answer(
-    weights: str,
+    weights: str | Path,
     A: np.ndarray,
     b: np.ndarray,
     sigma: np.ndarray | None = None,
     device: str = "cpu",
-    calibration: dict[str, list[float]] | None = None,
+    rows: str | None = None,
+    calibration: Mapping[str, list[float]] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """u (B, n) and the half-width (B, n) of its 90 % band, by the denoiser of these weights.
 
     The band is the network's scale times the factor that makes it cover 90 % of the validation stream, by noise level
     ("band" in config.json: logarithms of σ and of the factor), interpolated.
+
+    Raises
+    ------
+    WeightsError
+        If the weights are of another network, or were exported without measuring the band.
     """
     import torch
 
-    from .pretrained import config, load_network
+    from .pretrained import load_network
 
-    network: Any = load_network(weights, device)
-    readings = read(A, b, sigma)
+    network: Any = load_network(weights, device, kind="denoiser")
+    if calibration is None:
+        calibration = shipped_band(weights)
+    readings = read(A, b, sigma, rows)
     static = {k: torch.from_numpy(v).to(device) for k, v in tables(A.shape[-1], network.config.modes).items()}
     parts = [
         torch.from_numpy(v.astype(np.float32)).to(device)
         for v in (readings.readings, readings.log_sigma, readings.ends)
     ]
+    u, log_band = np.empty(b.shape), np.empty(b.shape)
+    step = CHUNK if device == "cpu" else max(len(b), 1)
     with torch.inference_mode():
-        u, log_band = (v.double().cpu().numpy() for v in network(*parts, static))
-    if calibration is None:
-        calibration = config(weights).get("metrics", {}).get("band", UNCALIBRATED)
+        for at in range(0, len(b), step):
+            some = slice(at, at + step)
+            u[some], log_band[some] = (v.cpu().numpy() for v in network(*(p[some] for p in parts), static))
     factor = np.interp(readings.log_sigma, calibration["log_sigma"], calibration["log_factor"])
     half = np.exp(log_band + factor) * np.abs(u).max(axis=1, keepdims=True)
     return u * readings.unit, half * readings.unit
 
 
-def check(A: np.ndarray, sigma: np.ndarray, weights: str) -> None:
-    """ValueError unless A (B, n, n) look like -(K u')' with u given at both ends, but for noise of σ (B,)."""
-    from .pretrained import config
+def shipped_band(weights: str | Path) -> dict[str, list[float]]:
+    """The calibration of the band that these weights were exported with; WeightsError if there is none."""
+    from .pretrained import WeightsError, config
 
-    sizes = config(weights)["recipe"]["data"]["n"]
-    n = A.shape[-1]
-    if n not in sizes:
-        raise ValueError(
-            f"A: the denoiser {weights!r} was trained for n = {', '.join(map(str, sizes))}, got n = {n}"
+    band = config(weights).get("band")
+    if not band:
+        raise WeightsError(
+            f"weights {str(weights)!r}: no calibrated error band in config.json; export the run again."
         )
-    low, high = SIGMAS
-    if (sigma < 0.99 * low).any() or (sigma > 1.01 * high).any():
-        raise ValueError(
-            f"noise: the denoiser was trained for σ between {low:g} and {high:g}, got {sigma.max():g}"
-        )
-    ends = A[:, [0, -1]].copy()
-    ends[:, 0, 0] = ends[:, 1, -1] = 0.0
-    if (A[:, 0, 0] == 0).any() or (A[:, -1, -1] == 0).any() or np.abs(ends).max() > 0:
-        raise ValueError(
-            "A: the denoiser takes u given at both ends; the first and last rows say something else"
-        )
-    readings = read(A, np.zeros(A.shape[:2]), sigma)
-    if (readings.misfit > 4.0 * sigma + 1e-6).any():
-        raise ValueError(
-            f"A: farther from a second-order operator than noise of the stated level explains (by a factor "
-            f"{(readings.misfit / sigma).max():.1f})"
-        )
-    table = tables(n, 24)
-    slope = matrices.differentiation(n - 2, 1, 1)
-    K, K_slope = np.exp(readings.readings[..., 0]), readings.readings[..., 1]
-    smooth = table["synthesis"] @ table["analysis"]
-    advection = (K_slope @ smooth.T - (K @ smooth.T) @ slope.T)[:, INNER]
-    symbol = reference(n, rows_of(A[0])).symbol[[0, 2]]
-    symbol = np.einsum("kij,bij->bki", symbol, A[:, 1:-1], optimize=True)
-    reaction = (symbol[:, 0] / symbol[:, 1].mean(axis=1, keepdims=True))[:, INNER]
-    strange = (np.abs(advection.mean(axis=1)) > 0.02 + ADVECTION_NOISE * sigma) | (
-        np.abs(np.median(reaction, axis=1)) > 0.05 + REACTION_NOISE * sigma
-    )
-    if strange.any():
-        raise ValueError(
-            "A: not of the form -(K u')' as far as the noise lets see; the denoiser was trained on that alone"
-        )
+    return band
 
 
 @lru_cache(maxsize=8)
@@ -186,6 +163,15 @@ def tables(n: int, modes: int) -> dict[str, np.ndarray]:
         "grid_weights": table.weights,
     }
     return {k: np.ascontiguousarray(v, dtype=np.float32) for k, v in out.items()}
+
+
+def _symbol(A: np.ndarray, table: Reference) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients (B, 3, n - 2) of u, u', u'' by rows, and the relative misfit (B,)."""
+    inner = A[:, 1:-1]
+    symbol = np.einsum("kij,bij->bki", table.symbol, inner, optimize=True)
+    fitted = np.einsum("bki,kij->bij", symbol, table.basis, optimize=True)
+    with np.errstate(all="ignore"):
+        return symbol, np.sqrt(np.nanmedian(((inner - fitted) / fitted) ** 2, axis=(1, 2))) / 0.6745
 
 
 @lru_cache(maxsize=8)

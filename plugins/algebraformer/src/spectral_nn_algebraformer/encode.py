@@ -157,13 +157,31 @@ def width(modes: int = MODES) -> int:
 
 def rows_of(A: np.ndarray) -> str:
     """Which collocation rows A (n, n) has: those that it fits better."""
+    return str(kinds_of(A[None])[0])
+
+
+def kinds_of(A: np.ndarray) -> np.ndarray:
+    """Which collocation rows each of A (B, n, n) has, (B,) of str."""
     fits = []
+    inner = A[:, 1:-1]
     for rows in ROWS:
         table = reference(A.shape[-1], rows)
-        symbol = np.einsum("kij,ij->ki", table.symbol, A[1:-1], optimize=True)
-        rest = A[1:-1] - np.einsum("ki,kij->ij", symbol, table.basis)
-        fits.append(float(np.linalg.norm(rest)))
-    return ROWS[int(np.argmin(fits))]
+        symbol = np.einsum("kij,bij->bki", table.symbol, inner, optimize=True)
+        fits.append(
+            np.linalg.norm(inner - np.einsum("bki,kij->bij", symbol, table.basis, optimize=True), axis=(1, 2))
+        )
+    return np.array(ROWS)[np.argmin(fits, axis=0)]
+
+
+def to_unit_size(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """values (m, ...) times powers of two that bring the largest entry of each of m to [0.5, 1), and their exponents (m,).
+
+    Exact, and what keeps squares and products of entries like 1e±300 from overflow.
+    """
+    size = np.abs(values).reshape(len(values), -1)
+    largest = np.where(np.isfinite(size), size, 0.0).max(axis=1, initial=0.0)
+    exponent = np.frexp(largest)[1]
+    return np.ldexp(values, -exponent.reshape(-1, *(1,) * (values.ndim - 1))), exponent
 
 
 def _local(coefficients: np.ndarray) -> np.ndarray:

@@ -45,22 +45,31 @@ def config(weights: str | Path) -> dict[str, Any]:
         raise WeightsError(f"{path}: not valid JSON ({error}); reinstall or export again.") from error
 
 
-@lru_cache(maxsize=8)
-def load_network(weights: str | Path, device: str = "cpu") -> nn.Module:
+def load_network(weights: str | Path, device: str = "cpu", kind: str | None = None) -> nn.Module:
     """The network with its weights, in evaluation mode; kept, so that weights are read once.
+
+    Parameters
+    ----------
+    weights : str or Path
+        Shipped weights by name, or a folder. Files that changed since are read again.
+    device : str
+    kind : str, optional
+        The kind of network that is needed, a key of `models.KINDS`.
 
     Raises
     ------
     WeightsError
-        If a file is missing, the checksum does not fit, or the tensors are those of another network.
+        If a file is missing, the checksum does not fit, the tensors are those of another network, or the network is of
+        another kind.
     """
-    from .models import build
-
-    check_device(device)
-    settings = config(weights)
-    network = build(settings["model"])
-    _fill(network, _tensors(folder(weights), settings), str(weights))
-    return network.to(device).eval()
+    path = folder(weights).resolve()
+    stamps = tuple((path / name).stat() for name in ("config.json", "model.safetensors"))
+    network, found = _load(path, str(weights), device, tuple((s.st_mtime_ns, s.st_size) for s in stamps))
+    if kind is not None and found != kind:
+        raise WeightsError(
+            f"weights {str(weights)!r} hold a network of kind {found!r}; this solver needs one of {kind!r}."
+        )
+    return network
 
 
 def load_state(weights: str | Path, model: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -91,6 +100,11 @@ def export(
         Limits, for the card.
     storage : {"float32", "int8"}
         How large matrices are written: as trained, or rounded to 255 levels per row, a quarter of the size.
+
+    Notes
+    -----
+    The error band of a denoiser is calibrated here, on the validation stream of its recipe, unless the folder already
+    holds the band of the same tensors. What `evaluate` measures later is the band that is shipped.
     """
     if storage not in ("float32", "int8"):
         raise ValueError(f"storage: expected 'float32' or 'int8', got {storage!r}")
@@ -105,6 +119,8 @@ def export(
         state = _quantized(state)
     target = Path(target)
     target.mkdir(parents=True, exist_ok=True)
+    sha256 = checkpoint.digest(state)
+    band = _band_of(target, sha256)
     (target / "model.safetensors").write_bytes(save(state, metadata={"format": "pt"}))
     settings = {
         "format": checkpoint.FORMAT,
@@ -116,9 +132,16 @@ def export(
         "steps_done": meta["step"],
         "training_seconds": round(meta["seconds"]),
         "metrics": dict(metrics),
-        "sha256": checkpoint.digest(state),
+        "sha256": sha256,
     }
-    (target / "config.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+    if meta["recipe"]["data"]["objective"] == "noise":
+        settings["band"] = band
+        _write_config(target, settings)
+        if band is None:
+            from .evaluate import calibrate_band
+
+            settings["band"] = calibrate_band(target)
+    _write_config(target, settings)
     (target / "README.md").write_text(model_card(settings, notes), encoding="utf-8")
     return target
 
@@ -138,6 +161,18 @@ def check_device(device: str) -> None:
                      f"{'cuda' if torch.cuda.is_available() else 'only the CPU'}. Use device='cpu'.")  # fmt: skip
 
 
+@lru_cache(maxsize=8)
+def _load(path: Path, name: str, device: str, stamps: tuple[tuple[int, int], ...]) -> tuple[nn.Module, str]:
+    """The network of a folder whose files have these times and sizes, and its kind."""
+    from .models import build
+
+    check_device(device)
+    settings = config(path)
+    network = build(settings["model"])
+    _fill(network, _tensors(path, settings), name)
+    return network.to(device).eval(), settings["model"]["kind"]
+
+
 def _tensors(path: Path, settings: Mapping[str, Any]) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -154,6 +189,19 @@ def _tensors(path: Path, settings: Mapping[str, Any]) -> dict[str, Tensor]:
     if digest(tensors) != settings.get("sha256"):
         raise WeightsError(f"{file}: the checksum is not the one in config.json; reinstall or export again.")
     return _dequantized(tensors)
+
+
+def _write_config(target: Path, settings: Mapping[str, Any]) -> None:
+    (target / "config.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+
+
+def _band_of(target: Path, sha256: str) -> dict[str, list[float]] | None:
+    """The calibrated band that a folder holds for the tensors of this checksum."""
+    try:
+        settings = config(target)
+    except WeightsError:
+        return None
+    return settings.get("band") if settings.get("sha256") == sha256 else None
 
 
 def _quantized(state: dict[str, Tensor]) -> dict[str, Tensor]:

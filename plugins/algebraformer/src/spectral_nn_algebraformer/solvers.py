@@ -1,4 +1,4 @@
-"""Learned linear solvers for the slot of spectral_nn. This module imports no torch; `factor` does.
+"""The residual Algebraformer in the slot of spectral_nn. This module imports no torch; `factor` does.
 
     solve_bvp(..., linear_solver="algebraformer")
     solve_linear(A, b, solver="algebraformer")
@@ -10,6 +10,7 @@ every answer, refines, and falls back to a direct solver where that does not hel
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -18,8 +19,12 @@ import numpy as np
 
 from spectral_nn.linear import ItemReports, LinearSolution, LinearStatus, Traits, matrix_of
 
-from . import denoise, encode, spd
-from .reference import ROWS
+from . import encode
+from .noisy import NoisySystems, estimate, prepare
+from .reference import LEVELS, ROWS, reference
+from .spd_solver import LinearTransformer, check_options
+
+__all__ = ["Algebraformer", "AlgebraformerDiffusion", "LinearTransformer", "approximate_inverses"]
 
 #: Sizes that the default weights are used for. They were trained for 24 to 128 points, and measured beyond.
 SIZES = tuple(range(16, 257))
@@ -29,8 +34,6 @@ LARGEST_MISFIT = 1e-3
 LOOP_GAIN = 0.7
 #: Loops at most: a contraction by five reaches rounding in twenty.
 MAX_LOOPS = 24
-#: Norm of what the linear transformer is shown, relative to that of A x for x of norm 1; by trial, for most digits a pass.
-SEEN_SIZE = 0.5
 #: Columns whose loops gained less than this go on by GMRES, in cycles of so many steps at most.
 ACCELERATE_ABOVE, CYCLES, KRYLOV_STEPS = 1e-8, 2, 30
 #: Tokens that go through the network together: activations that stay in the second-level cache.
@@ -49,10 +52,15 @@ class Algebraformer:
         Residual loops; None runs them until they stop gaining.
     device : str
         Where the network runs; systems and loops stay float64 on the CPU.
-    precision : str
-        Of the network: "float32", "bfloat16", or "auto" (bfloat16 where the processor has it, for batches).
+    precision : {"float32", "bfloat16", "auto"}
+        Of the network; "auto" is bfloat16 where the processor multiplies it natively.
     noise_weights : str
         Weights of the denoiser, which answers where a noise level is stated.
+
+    Raises
+    ------
+    ValueError
+        For an option that cannot be.
 
     Notes
     -----
@@ -82,63 +90,105 @@ class Algebraformer:
             noise=True,
         )
 
-    def factor(self, A: Any, noise: Any = None) -> _State | _NoisyState:
+    def __post_init__(self) -> None:
+        check_options(self.loops, self.device)
+        if self.precision not in ("float32", "bfloat16", "auto"):
+            raise ValueError(f"precision: expected 'float32', 'bfloat16' or 'auto', got {self.precision!r}")
+
+    def factor(self, A: Any, noise: Any = None) -> _State | NoisySystems:
         """Show A (n, n) or (B, n, n) to the network: one approximate inverse each.
 
-        With `noise`, the relative noise of the entries (a number, or (B,)), nothing is inverted: `solve` then gives the
-        denoiser's estimate of the noise-free solution and the half-widths of its 90 % band.
+        With `noise`, the relative noise of the entries (a number, or (B,), or "estimate" to infer it from A), nothing is
+        inverted: `solve` then gives the denoiser's estimate of the noise-free solution and the half-widths of its 90 %
+        band.
         """
         matrix = np.asarray(matrix_of(A), dtype=float)
-        single = matrix.ndim == 2
-        matrices = matrix[None] if single else matrix
         if noise is not None:
-            sigma = np.broadcast_to(np.asarray(noise, float), len(matrices))
-            denoise.check(matrices, sigma, self.noise_weights)
-            return _NoisyState(matrices, sigma, single)
-        meta = getattr(A, "meta", {})
-        encoded, known = _encode(matrices, meta.get("rows"))
-        W = np.zeros_like(matrices)
-        W[known] = approximate_inverses(self.weights, encoded, self.device, self.precision)
-        P = np.zeros_like(matrices)
-        P[known] = encoded.P
-        return _State(matrices, P, W, known, single)
+            return prepare(matrix, noise, self.noise_weights)
+        single = matrix.ndim == 2
+        matrices, exponent = encode.to_unit_size(matrix[None] if single else matrix)
+        P, W = np.zeros_like(matrices), np.zeros_like(matrices)
+        known = np.zeros(len(matrices), bool)
+        for items, encoded in _encoded(matrices, getattr(A, "meta", {}).get("rows")):
+            W[items] = approximate_inverses(self.weights, encoded, self.device, self.precision)
+            P[items] = encoded.P
+            known[items] = True
+        return _State(matrices, P, W, known, exponent, single)
 
-    def solve(self, state: _State | _NoisyState, b: np.ndarray) -> LinearSolution:
+    def solve(self, state: _State | NoisySystems, b: np.ndarray) -> LinearSolution:
         """Loop on the exact residual for b (n,), (n, k) or, for a batch, (B, n)."""
         right = np.asarray(b, dtype=float)
-        if isinstance(state, _NoisyState):
-            return self._estimate(state, right)
-        columns = right[None, :, None] if state.single and right.ndim == 1 else right[None]
-        if not state.single:
-            columns = right[:, :, None]
+        rows = right if not state.single else right[None] if right.ndim == 1 else right.T
+        if isinstance(state, NoisySystems):
+            return self._estimate(state, rows, right)
+        rows, exponent = encode.to_unit_size(rows)
+        columns = rows.T[None] if state.single else rows[:, :, None]
         x, loops = _loop(state, columns, self.loops)
-        shaped = x[0, :, 0] if state.single and right.ndim == 1 else x[0] if state.single else x[:, :, 0]
+        x = x[0].T if state.single else x[:, :, 0]
+        x = np.ldexp(x, (exponent - state.exponent)[:, None])
         items = None
         if not state.known.all():
-            status = np.where(state.known, LinearStatus.UNCERTIFIED, LinearStatus.UNSUPPORTED)
-            shaped[~state.known] = np.nan
-            items = ItemReports(status.astype(int), np.zeros(len(status), int), np.zeros(len(status), bool))
-        return LinearSolution(shaped, solver=self.name, iterations=loops, items=items)
+            x[~state.known] = np.nan
+            items = _reports(state.known)
+        return LinearSolution(_like(x, right, state.single), solver=self.name, iterations=loops, items=items)
 
-    def _estimate(self, state: _NoisyState, b: np.ndarray) -> LinearSolution:
-        rows = b if not state.single else b[None] if b.ndim == 1 else b.T
-        matrices = np.broadcast_to(state.A, (len(rows), *state.A.shape[1:]))
-        sigma = np.broadcast_to(state.sigma, len(rows))
-        x, band = denoise.answer(self.noise_weights, matrices, rows, sigma, self.device)
-        if state.single:
-            x, band = (x[0], band[0]) if b.ndim == 1 else (x.T, band.T)
-        return LinearSolution(x, solver=self.name, x_error=band)
+    def _estimate(self, state: NoisySystems, rows: np.ndarray, b: np.ndarray) -> LinearSolution:
+        x, band, learned = estimate(state, rows, self.noise_weights, self.device)
+        known = state.known[0] if state.single else state.known
+        fitted = int((known & ~learned).sum())
+        note = state.note
+        if fitted:
+            who = "the answer is" if len(rows) == 1 else f"{fitted} of {len(rows)} answers are"
+            note += (
+                f" The network's answer is farther from the weighted least-squares fit of -(K u')' than noise explains: "
+                f"{who} that of the fit."
+            )
+        return LinearSolution(
+            _like(x, b, state.single),
+            solver=self.name,
+            message=note.strip() or LinearStatus.UNCERTIFIED.sentence,
+            x_error=_like(band, b, state.single),
+            items=None if state.known.all() else _reports(state.known),
+            noise=float(state.sigma[0]) if state.single else state.sigma,
+        )
 
-    def warm_up(self, n: int = 64, batch: int = 1) -> float:
-        """Load torch, weights and the tables for n, run the network once; returns the seconds that took.
+    def warm_up(self, n: int | Sequence[int] = 64, batch: int = 1, noise: bool = False) -> float:
+        """Load torch and weights, make the tables for every n, solve one batch each; returns the seconds that took.
 
-        The first solve pays for this otherwise.
+        The first solve of each size pays for this otherwise.
+
+        Parameters
+        ----------
+        n : int or sequence of int
+            Sizes that will be solved.
+        batch : int
+            Systems at once.
+        noise : bool
+            Whether to load the denoiser too; it is run at those of the sizes that it serves.
+
+        Examples
+        --------
+        >>> from spectral_nn_algebraformer import Algebraformer
+        >>> seconds = Algebraformer().warm_up(n=(32, 64), noise=True)
         """
-        began = time.perf_counter()
-        from . import data
+        from spectral_nn import solve_linear
+        from spectral_nn.linear import krylov  # noqa: F401
 
-        A, b = data.systems("diffusion", n, data.draw(0, "test", 0, batch))
-        self.solve(self.factor(A), b[:, :, 0])
+        from . import data, denoise
+        from .pretrained import config
+
+        began = time.perf_counter()
+        noisy_sizes = config(self.noise_weights)["recipe"]["data"]["n"] if noise else []
+        for size in [n] if isinstance(n, int) else n:
+            for rows in ROWS:
+                for level in LEVELS:
+                    reference(size, rows).inverse(level)
+            A, b = data.systems("diffusion", size, data.draw(0, "test", 0, batch))
+            for solver in (self, "lu"):  # and what takes over where need be
+                solve_linear(A, b[:, :, 0], solver=solver)
+            if size in noisy_sizes:
+                sigma = np.full(batch, 1e-3)
+                solve_linear(*denoise.add_noise(A, b[:, :, 0], sigma, 0, "test", 0), solver=self, noise=1e-3)
         return time.perf_counter() - began
 
 
@@ -151,94 +201,6 @@ class AlgebraformerDiffusion(Algebraformer):
     name: ClassVar[str] = "algebraformer_diffusion"
 
 
-@dataclass(frozen=True)
-class LinearTransformer:
-    """Block linear transformer for symmetric positive definite systems of any size (Vladymyrov et al. 2024).
-
-    One pass gives a few digits at most; passes are repeated on the residual while they gain.
-
-    Parameters
-    ----------
-    weights : str
-        Shipped weights by name, or a folder of your own.
-    loops : int
-        Passes at most.
-    device : str
-    """
-
-    weights: str = "linear-transformer"
-    loops: int = 16
-    device: str = "cpu"
-    name: ClassVar[str] = "linear_transformer"
-
-    @property
-    def traits(self) -> Traits:
-        """Read without torch."""
-        return Traits(
-            summary="block linear transformer (learned), symmetric positive definite systems",
-            batched=True,
-            needs_spd=True,
-            dtypes=("float64",),
-            max_size=256,
-            device=self.device,
-            requires=("torch", "safetensors"),
-        )
-
-    def factor(self, A: Any) -> _SpdState:
-        """Scale A (n, n) or (B, n, n) to a unit diagonal and largest eigenvalue about 1; refuse what is not symmetric."""
-        matrix = np.asarray(matrix_of(A), dtype=float)
-        single = matrix.ndim == 2
-        matrices = matrix[None] if single else matrix
-        diagonal = np.einsum("bii->bi", matrices)
-        if not np.isfinite(matrices).all() or (diagonal <= 0).any():
-            raise ValueError(
-                "A: expected symmetric positive definite matrices; a diagonal entry is not positive"
-            )
-        if np.abs(matrices - np.swapaxes(matrices, 1, 2)).max() > 1e-8 * np.abs(matrices).max():
-            raise ValueError("A: expected symmetric positive definite matrices; this one is not symmetric")
-        root = 1.0 / np.sqrt(diagonal)
-        scaled, bound = spd.normalize(root[:, :, None] * matrices * root[:, None, :])
-        typical = np.linalg.norm(scaled, axis=(1, 2))[:, None] / np.sqrt(scaled.shape[-1])
-        return _SpdState(scaled, root, bound, typical, single)
-
-    def solve(self, state: _SpdState, b: np.ndarray) -> LinearSolution:
-        """Passes on the residual for b (n,), (n, k) or, for a batch, (B, n)."""
-        import torch
-
-        from .pretrained import load_network
-
-        network: Any = load_network(self.weights, self.device)
-        right = np.asarray(b, dtype=float)
-        rows = right if not state.single else right[None] if right.ndim == 1 else right.T
-        A = np.broadcast_to(state.A, (len(rows), *state.A.shape[1:]))
-        matrices = torch.from_numpy(A.astype(np.float32)).to(self.device)
-        c = rows * state.root
-        y, residual, done = np.zeros_like(c), c.copy(), 0
-        size = np.linalg.norm(residual, axis=1, keepdims=True)
-        shown, stalled = np.full_like(size, SEEN_SIZE), 0
-        for _ in range(self.loops):
-            # right-hand sides a little smaller than in training, where the network is closest to linear in them
-            unit = np.where(size > 0, size, 1.0) / (shown * state.typical)
-            seen = residual / unit
-            with torch.inference_mode():
-                step = network(matrices, torch.from_numpy(seen.astype(np.float32)).to(self.device))[-1]
-            tried = y + step.double().cpu().numpy() * unit / state.bound[:, None]
-            residual_tried = c - state.bound[:, None] * np.einsum("bij,bj->bi", A, tried)
-            size_tried = np.linalg.norm(residual_tried, axis=1, keepdims=True)
-            done += 1
-            better = size_tried < size
-            stalled = 0 if (size_tried < LOOP_GAIN * size).any() else stalled + 1
-            shown = np.where(size_tried < LOOP_GAIN * size, shown, 0.5 * shown)
-            y = np.where(better, tried, y)
-            residual = np.where(better, residual_tried, residual)
-            size = np.where(better, size_tried, size)
-            if stalled >= 2:
-                break
-        x = y * state.root
-        shaped = x if not state.single else x[0] if right.ndim == 1 else x.T
-        return LinearSolution(shaped, solver=self.name, iterations=done)
-
-
 def approximate_inverses(
     weights: str, encoded: encode.Encoded, device: str = "cpu", precision: str = "float32"
 ) -> np.ndarray:
@@ -249,7 +211,7 @@ def approximate_inverses(
     from .pretrained import load_network
     from .train import autocast_dtype
 
-    network: Any = load_network(weights, device)
+    network: Any = load_network(weights, device, kind="green")
     tables = {k: v.to(device) for k, v in grid_tensors(encoded.table.n).items()}
     tokens = torch.from_numpy(encode.features(encoded, network.config.modes))
     dtype = autocast_dtype(precision, device)
@@ -267,48 +229,48 @@ def approximate_inverses(
 
 @dataclass(frozen=True)
 class _State:
+    """Matrices of unit size with their powers of two, preconditioners and approximate inverses, zero where not known."""
+
     A: np.ndarray
     P: np.ndarray
     W: np.ndarray
     known: np.ndarray
+    exponent: np.ndarray
     single: bool
 
 
-@dataclass(frozen=True)
-class _NoisyState:
-    A: np.ndarray
-    sigma: np.ndarray
-    single: bool
-
-
-@dataclass(frozen=True)
-class _SpdState:
-    A: np.ndarray
-    root: np.ndarray
-    bound: np.ndarray
-    typical: np.ndarray  # norm of A x for x of norm 1, on average
-    single: bool
-
-
-def _encode(matrices: np.ndarray, rows: str | None) -> tuple[encode.Encoded, np.ndarray]:
-    """Precondition the systems that are of the family; which ones are."""
+def _encoded(matrices: np.ndarray, rows: str | None) -> list[tuple[np.ndarray, encode.Encoded]]:
+    """Precondition the systems that are of the family, by kind of rows; ValueError if there is none."""
     candidates = np.flatnonzero(encode.is_candidate(matrices))
     if not candidates.size:
         raise ValueError(
             "A: not a second-order collocation matrix with separated conditions, rows in order of x"
         )
-    if rows not in ROWS:
-        rows = encode.rows_of(matrices[candidates[0]])
-    encoded = encode.precondition(matrices[candidates], rows)
-    fits = encoded.misfit <= LARGEST_MISFIT
-    if not fits.any():
+    kinds = np.full(len(candidates), rows) if rows in ROWS else encode.kinds_of(matrices[candidates])
+    out, nearest = [], np.inf
+    for kind in np.unique(kinds):
+        items = candidates[kinds == kind]
+        encoded = encode.precondition(matrices[items], str(kind))
+        fits = encoded.misfit <= LARGEST_MISFIT
+        nearest = min(nearest, float(encoded.misfit.min()))
+        if fits.any():
+            out.append((items[fits], encoded if fits.all() else encode.select(encoded, fits)))
+    if not out:
         raise ValueError(
-            f"A: farther than {LARGEST_MISFIT:g} from a second-order collocation matrix (misfit "
-            f"{encoded.misfit.min():.1e}); this solver was trained on those alone"
+            f"A: farther than {LARGEST_MISFIT:g} from a second-order collocation matrix (misfit {nearest:.1e}); this "
+            "solver was trained on those alone"
         )
-    known = np.zeros(len(matrices), bool)
-    known[candidates[fits]] = True
-    return (encoded if fits.all() else encode.select(encoded, fits)), known
+    return out
+
+
+def _like(rows: np.ndarray, b: np.ndarray, single: bool) -> np.ndarray:
+    """Answers as rows (m, n) to the shape of b."""
+    return rows if not single else rows[0] if b.ndim == 1 else rows.T
+
+
+def _reports(known: np.ndarray) -> ItemReports:
+    status = np.where(known, LinearStatus.UNCERTIFIED, LinearStatus.UNSUPPORTED).astype(int)
+    return ItemReports(status, np.zeros(len(known), int), np.zeros(len(known), bool))
 
 
 def _loop(state: _State, b: np.ndarray, loops: int | None) -> tuple[np.ndarray, int]:
