@@ -310,9 +310,10 @@ class Certified:
         work.explained[usable] = fit <= MAX_DISCREPANCY
         lost = work.undetermined()
         work.status[work.explained & ~lost] = _NOISE
-        if work.explained[usable].all():
-            return LOST if lost.any() else ""
-        return f"The residual of {self.solver.name} is {np.nanmax(fit):.1f} times what the noise explains. "
+        over = fit[fit > MAX_DISCREPANCY]  # NaN where the solver gave no answer: it says why in its message
+        if over.size:
+            return f"The residual of {self.solver.name} is {over.max():.1f} times what the noise explains. "
+        return LOST if lost.any() and work.explained[usable].all() else ""
 
     def _fall_back(self, work: Answers, pending: np.ndarray, rows: Items, rtol: float) -> str | None:
         """Let another solver try; take over what it does better. Returns who did."""

@@ -123,6 +123,7 @@ def noise_discrepancy(A: np.ndarray, b: np.ndarray, x: np.ndarray, R: np.ndarray
     is multiplied by 1 + σξ, and σ max|b| ξ is added to every b_i, ξ standard normal. Root mean square over
     rows.
     """
+    A, b, x, R = _to_unit_size(A, b, x, R)
     square = np.abs(A) ** 2
     weight = np.abs(x) ** 2
     spread = (
@@ -130,6 +131,19 @@ def noise_discrepancy(A: np.ndarray, b: np.ndarray, x: np.ndarray, R: np.ndarray
     ) + np.abs(b).max(axis=1, keepdims=True) ** 2
     sigma = np.broadcast_to(np.asarray(sigma, float), (len(b),))
     return np.sqrt((np.abs(R) ** 2 / (spread + TINY)).mean(axis=1)) / sigma
+
+
+def _to_unit_size(
+    A: np.ndarray, b: np.ndarray, x: np.ndarray, R: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The same systems with entries of size one in A and in (A x, b), so that no square overflows."""
+    axes = (-2, -1) if A.ndim == 3 else None
+    of_A = np.max(np.abs(A), axis=axes, initial=0.0)
+    of_A = np.broadcast_to(np.where(of_A > 0, of_A, 1.0), len(b))[:, None]
+    of_b = np.maximum(of_A * np.abs(x).max(axis=1, keepdims=True), np.abs(b).max(axis=1, keepdims=True))
+    of_b = np.where(of_b > 0, of_b, 1.0)
+    of_x = of_b / of_A
+    return A / (of_A[:, :, None] if A.ndim == 3 else of_A[0, 0]), b / of_b, x / of_x, R / of_b
 
 
 def _row_sums(A: Any, structure: str) -> np.ndarray | None:

@@ -113,6 +113,14 @@ def test_noise_is_inferred_from_the_matrix(sigma):
     assert 0.87 <= coverage(answer.x, answer.x_error, x) <= 0.93
 
 
+def test_a_stranger_among_systems_of_unknown_noise_is_not_called_right(rng):
+    A, b, _ = noisy_systems(1e-2, 4)
+    A[1] = rng.normal(size=(64, 64))
+    answer = solve_linear(A, b, solver="algebraformer", noise="estimate")
+    assert list(answer.items.success) == [True, False, True, True]
+    assert np.isnan(answer.noise[1]) and "refused" in answer.message
+
+
 def test_what_is_no_noise_is_not_inferred(rng):
     solver = Algebraformer()
     wrong = noisy_systems(1e-3, 1, "reaction_diffusion")[0]
@@ -145,8 +153,10 @@ def test_units_do_not_matter(exponents):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scaled = solver.solve(solver.factor(np.ldexp(A, of_A), noise=1e-2), np.ldexp(b, of_b))
+        judged = solve_linear(np.ldexp(A, of_A), np.ldexp(b, of_b), solver="algebraformer", noise=1e-2)
     assert np.array_equal(scaled.x, np.ldexp(plain.x, of_b - of_A))
     assert np.array_equal(scaled.x_error, np.ldexp(plain.x_error, of_b - of_A))
+    assert judged.success and not judged.items.fell_back.any()
 
 
 def test_both_kinds_of_rows_in_one_batch():
