@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +20,8 @@ PASS_GAIN = 0.9
 SEEN_SIZE = 0.5
 #: Asymmetry, relative to the largest entry, that rounding explains.
 ASYMMETRY = 1e-8
+#: Entries of matrices that go through the network together.
+CHUNK_ENTRIES = 1 << 18
 #: Largest n where the weights state none: a pass costs 16 products of n × 4n matrices a layer.
 MAX_SIZE = 64
 
@@ -28,8 +30,9 @@ MAX_SIZE = 64
 class LinearTransformer:
     """Block linear transformer for symmetric positive definite systems (Vladymyrov et al. 2024).
 
-    One pass gives a few digits at most; passes are repeated on the residual while they gain. A matrix on which a pass on
-    a random right-hand side gains nothing is refused by `factor`, which makes the slot fall back.
+    One pass gives a few digits; passes are repeated on the residual while they gain. Where the weights are linear in b,
+    as the shipped ones are, the network runs once per matrix, and a pass is a product with what it said. A matrix on
+    which a pass on a random right-hand side gains nothing is refused by `factor`, which makes the slot fall back.
 
     Parameters
     ----------
@@ -90,7 +93,7 @@ class LinearTransformer:
         root = 1.0 / np.sqrt(np.where(known[:, None], diagonal, 1.0))
         scaled, bound = spd.normalize(root[:, :, None] * kept * root[:, None, :])
         typical = np.linalg.norm(scaled, axis=(1, 2))[:, None] / np.sqrt(scaled.shape[-1])
-        state = SpdState(scaled, root, bound, typical, exponent, known, single)
+        state = SpdState(scaled, root, bound, typical, exponent, known, self._inverses(scaled), single)
         return self._probed(state)
 
     def solve(self, state: SpdState, b: np.ndarray) -> LinearSolution:
@@ -133,7 +136,25 @@ class LinearTransformer:
                 f"A: two passes of {self.weights!r} leave {gain.min():.2g} of the residual of this matrix; it was "
                 "trained on better conditioned or smaller ones"
             )
-        return SpdState(state.A, state.root, state.bound, state.typical, state.exponent, known, state.single)
+        return replace(state, known=known)
+
+    def _inverses(self, A: np.ndarray) -> np.ndarray | None:
+        """What a network that is linear in b does to any b, as matrices (B, n, n); None for the others."""
+        import torch
+
+        from .pretrained import load_network
+
+        network: Any = load_network(self.weights, self.device, kind="linear_transformer")
+        if not network.config.linear:
+            return None
+        out, n = np.empty_like(A), A.shape[-1]
+        chunk = max(CHUNK_ENTRIES // n**2, 1)
+        eye = torch.eye(n, device=self.device)
+        with torch.inference_mode():
+            for at in range(0, len(A), chunk):
+                part = torch.from_numpy(A[at : at + chunk].astype(np.float32)).to(self.device)
+                out[at : at + chunk] = network(part, eye.expand(len(part), -1, -1))[-1].cpu().numpy()
+        return out
 
     def _passes(
         self, state: SpdState, owner: np.ndarray, c: np.ndarray, loops: int
@@ -153,9 +174,13 @@ class LinearTransformer:
             own = owner[active]
             # right-hand sides a little smaller than in training, where the network is closest to linear in them
             unit = (size[active] / (shown[active] * state.typical[own, 0]))[:, None]
-            seen = torch.from_numpy((residual[active] / unit).astype(np.float32)).to(self.device)
-            with torch.inference_mode():
-                step = network(tensors[torch.from_numpy(own)], seen)[-1].double().cpu().numpy()
+            seen = residual[active] / unit
+            if state.W is not None:
+                step = np.einsum("bij,bj->bi", state.W[own], seen)
+            else:
+                shown_now = torch.from_numpy(seen.astype(np.float32)).to(self.device)
+                with torch.inference_mode():
+                    step = network(tensors[torch.from_numpy(own)], shown_now)[-1].double().cpu().numpy()
             bound = state.bound[own, None]
             tried = y[active] + step * unit / bound
             left = c[active] - bound * np.einsum("bij,bj->bi", state.A[own], tried)
@@ -182,6 +207,7 @@ class SpdState:
     typical: np.ndarray  # norm of A x for x of norm 1, on average
     exponent: np.ndarray
     known: np.ndarray
+    W: np.ndarray | None  # approximate inverses, of networks that are linear in b
     single: bool
 
 
