@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 from spectral_nn_algebraformer.data import Draw, Operators, diffusion
+from spectral_nn_algebraformer.figures import new_figure
 from spectral_nn_algebraformer.models import build, count_parameters
 from spectral_nn_algebraformer.objectives import SolutionObjective, make_objective
 from spectral_nn_algebraformer.recipe import Recipe, load_recipe
@@ -31,7 +32,7 @@ from spectral_nn_algebraformer.train import train
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from benchmarks.learned_report import table
+from benchmarks.learned_report import FIGURES, table
 
 SMALL = {"width": 64, "depth": 4, "heads": 4, "n": 16}
 TRAIN = {
@@ -129,11 +130,35 @@ def memory() -> None:
         for kind in ("algebraformer", "flattened"):
             for training in (False, True):
                 fits = kind == "algebraformer" or n <= LARGEST_FLATTENED
-                row.append(peak_bytes(kind, n, training) / 1024 if fits else "")
+                row.append(round(peak_bytes(kind, n, training) / 1024) if fits else "")
         rows.append(row)
     head = ["n", "columns: inference, KiB", "columns: training, KiB", "every entry: inference, KiB",
-            "every entry: training, KiB", "training, ratio"]  # fmt: skip
-    table("memory", head, [[*row, row[4] / row[2] if row[4] else ""] for row in rows])
+            "every entry: training, KiB", "inference, ratio"]  # fmt: skip
+    table("memory", head, [[*row, round(row[3] / row[1]) if row[3] else ""] for row in rows])
+    draw_memory(rows)
+
+
+def draw_memory(rows: list[list[Any]]) -> None:
+    figure = new_figure(6, 4)
+    axes = figure.add_subplot()
+    for name, at, style in (
+        ("columns, inference", 1, "C0.-"),
+        ("columns, training", 2, "C0.--"),
+        ("every entry, inference", 3, "C1.-"),
+        ("every entry, training", 4, "C1.--"),
+    ):
+        known = [row for row in rows if row[at]]
+        axes.loglog([row[0] for row in known], [row[at] for row in known], style, label=name, ms=8)
+    for exponent, at, style in ((2, 1, "k:"), (4, 3, "k-.")):
+        last = [row for row in rows if row[at]][-1]
+        n = np.array([last[0] / 4, last[0]])
+        axes.loglog(n, 1.6 * last[at] * (n / last[0]) ** exponent, style, lw=1, label=f"slope {exponent}")
+    axes.set(xlabel="n", ylabel="KiB", title="Peak memory of a forward pass, one system")
+    axes.set_xticks(MEMORY_SIZES, [str(n) for n in MEMORY_SIZES])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    figure.savefig(FIGURES / "learned_memory.png", dpi=130)
 
 
 def peak_bytes(kind: str, n: int, training: bool) -> int:

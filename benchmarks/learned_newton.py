@@ -24,10 +24,11 @@ import numba
 import numpy as np
 import torch
 from spectral_nn_algebraformer import LearnedStart, LinearTransformer, shipped_weights
+from spectral_nn_algebraformer.figures import new_figure
 from spectral_nn_algebraformer.pretrained import config, load_network
 from spectral_nn_algebraformer.spd import normalize
 
-from benchmarks.learned_report import table
+from benchmarks.learned_report import FIGURES, table
 from benchmarks.plain_newton import MAX_ITERATIONS, Direction, newton, norms, residual, times
 from spectral_nn import minimize_lp, minimize_lp_batch
 
@@ -55,10 +56,11 @@ def main(count: int) -> None:
     A, b = problems(count, noise_only=False)
     for p in EXPONENTS:
         time_rows.append([f"{p:g}", "one", *timed_singly(A[:TIMED], b[:TIMED], p, start)])
-        time_rows.append([f"{p:g}", f"{count} at once", *timed_in_batch(A, b, p, start)])
+        time_rows.append([f"{p:g}", f"{count} at once", *timed(A, b, p, start)])
         step_rows.append([f"{p:g}", *stepped(A[:STEPPED], b[:STEPPED], p)])
     table("newton_time", TIME_HEAD, time_rows)
     table("newton_step", STEP_HEAD, step_rows)
+    draw(rows, time_rows)
 
 
 COUNT_HEAD = [
@@ -102,39 +104,30 @@ def counted(A: np.ndarray, b: np.ndarray, p: float, start: LearnedStart) -> list
 
 def timed_singly(A: np.ndarray, b: np.ndarray, p: float, start: LearnedStart) -> list[float]:
     """Milliseconds for one problem at a time, starts included (but for the warm one), means over problems."""
-    near = warm(A, b, p)
-    exponent = np.array([p])
-    columns = []
-    for i in range(len(b)):
-        a, c, w = A[i : i + 1], b[i : i + 1], near[i : i + 1]
-
-        def propose(a: np.ndarray = a, c: np.ndarray = c) -> np.ndarray:
-            return start.batch(a, c, exponent)
-
-        ways: list[Callable[[], Any]] = [
-            lambda a=a, c=c: from_zero(a, c, p),
-            lambda a=a, c=c: from_least_squares(a, c, p),
-            lambda a=a, c=c, w=w: from_near(a, c, p, w),
-            lambda a=a, c=c, propose=propose: from_near(a, c, p, propose()),
-            lambda a=a, c=c: minimize_lp(a[0], c[0], p, tol=TARGET),
-            lambda a=a, c=c, propose=propose: minimize_lp(a[0], c[0], p, tol=TARGET, x0=propose()[0]),
-            propose,
-        ]
-        columns.append([milliseconds(way) for way in ways])
-    return [float(v) for v in np.mean(columns, axis=0)]
+    each = [timed(A[i : i + 1], b[i : i + 1], p, start) for i in range(len(b))]
+    return [float(v) for v in np.mean(each, axis=0)]
 
 
-def timed_in_batch(A: np.ndarray, b: np.ndarray, p: float, start: LearnedStart) -> list[float]:
-    """Milliseconds for each of many problems at once."""
+def timed(A: np.ndarray, b: np.ndarray, p: float, start: LearnedStart) -> list[float]:
+    """Milliseconds for each of many problems at once; for one alone `minimize_lp` in place of `minimize_lp_batch`."""
     near, exponents = warm(A, b, p), np.full(len(b), p)
+
+    def propose() -> np.ndarray:
+        return start.batch(A, b, exponents)
+
+    def own(x0: np.ndarray | None) -> Any:
+        if len(b) > 1:
+            return minimize_lp_batch(A, b, p, tol=TARGET, x0=x0)
+        return minimize_lp(A[0], b[0], p, tol=TARGET, x0=None if x0 is None else x0[0])
+
     ways: list[Callable[[], Any]] = [
         lambda: from_zero(A, b, p),
         lambda: from_least_squares(A, b, p),
         lambda: from_near(A, b, p, near),
-        lambda: from_near(A, b, p, start.batch(A, b, exponents)),
-        lambda: minimize_lp_batch(A, b, p, tol=TARGET),
-        lambda: minimize_lp_batch(A, b, p, tol=TARGET, x0=start.batch(A, b, exponents)),
-        lambda: start.batch(A, b, exponents),
+        lambda: from_near(A, b, p, propose()),
+        lambda: own(None),
+        lambda: own(propose()),
+        propose,
     ]
     return [milliseconds(way) / len(b) for way in ways]
 
@@ -143,7 +136,10 @@ def stepped(A: np.ndarray, b: np.ndarray, p: float) -> list[Any]:
     """The Newton step's linear solve by the linear transformer, raw and certified; means over problems."""
     weights = "newton-step" if "newton-step" in shipped_weights() else "linear-transformer"
     solver, direction = LinearTransformer(weights=weights), raw_direction(weights)
+    single = milliseconds(lambda: from_least_squares(A[:1], b[:1], p, direction), 1)
+    began = time.process_time()
     raw = from_least_squares(A, b, p, direction)
+    batched = 1e3 * (time.process_time() - began) / len(b)
     reached = raw.nit < MAX_ITERATIONS
     each = range(len(b))
     cholesky = [minimize_lp(A[i], b[i], p, tol=TARGET) for i in each]
@@ -156,8 +152,8 @@ def stepped(A: np.ndarray, b: np.ndarray, p: float) -> list[Any]:
         f"{raw.nit[reached].mean():.1f}" if reached.any() else "",
         f"{reached.sum()} of {len(b)}",
         f"{raw.refused.sum() / raw.nit.sum():.0%}",
-        milliseconds(lambda: from_least_squares(A[:1], b[:1], p, direction), 1),
-        milliseconds(lambda: from_least_squares(A, b, p, direction), 1) / len(b),
+        single,
+        batched,
         f"{np.mean([r.nit for r in cholesky]):.1f}",
         milliseconds(lambda: minimize_lp(A[0], b[0], p, tol=TARGET)),
         f"{np.mean([r.nit for r in learned]):.1f}",
@@ -208,6 +204,32 @@ def from_least_squares(A: np.ndarray, b: np.ndarray, p: float, direction: Direct
 
 def from_near(A: np.ndarray, b: np.ndarray, p: float, x: np.ndarray) -> Any:
     return newton(A, b, p, x, TARGET, exact=True, smoothing=NEAR)
+
+
+def draw(rows: list[list[Any]], time_rows: list[list[Any]]) -> None:
+    """Linear solves, starts included, and times of many problems at once, over p."""
+    figure = new_figure(10, 4)
+    solves, times_each = figure.subplots(1, 2)
+    counted_rows = [row for row in rows if row[1] != "noise"]
+    batch_rows = [row for row in time_rows if row[1] != "one"]
+    p = [float(row[0]) for row in counted_rows]
+    for name, at, time_at in (
+        ("zero, Armijo", 2, 2),
+        ("least squares, exact", 6, 3),
+        ("learned start, exact", 7, 5),
+        ("minimize_lp", 11, 6),
+        ("minimize_lp, learned start", 12, 7),
+    ):
+        solves.loglog(p, [float(row[at]) for row in counted_rows], ".-", label=name, ms=8)
+        times_each.loglog(p, [row[time_at] for row in batch_rows], ".-", label=name, ms=8)
+    solves.set(xlabel="p", title="linear solves to a gap of 1e-6, start included")
+    times_each.set(xlabel="p", title=f"ms each, {batch_rows[0][1]}, one thread")
+    for axes in (solves, times_each):
+        axes.set_xticks(p, [f"{v:g}" for v in p])
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    solves.legend(fontsize=8)
+    figure.savefig(FIGURES / "learned_newton.png", dpi=130)
 
 
 def milliseconds(f: Callable[[], Any], repeats: int = REPEATS) -> float:

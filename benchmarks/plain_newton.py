@@ -98,7 +98,8 @@ def newton(
             break
         if done.any():
             keep = ~done
-            live, A, b, x, r, value, lower, d = (v[keep] for v in (live, A, b, x, r, value, lower, d))
+            live, A, b, x, r = live[keep], A[keep], b[keep], x[keep], r[keep]
+            value, lower, d = value[keep], lower[keep], d[keep]
             Q = None if Q is None else Q[keep]
     return Run(nit, out, gaps, refused)
 
