@@ -19,20 +19,18 @@ from spectral_nn_algebraformer.pretrained import export
 from spectral_nn_algebraformer.recipe import load_recipe
 from spectral_nn_algebraformer.train import Progress, train
 
-from spectral_nn import solve_linear
+from spectral_nn import solve_bvp, solve_linear
 
 
 def helmholtz(random: Draw, x: np.ndarray) -> Operators:
-    """Coefficients of a2 u'' + a1 u' + a0 u at x (m,), for every sample; and the conditions α u + β u'."""
+    """Coefficients of a2 u'' + a1 u' + a0 u at x (m,) for every sample, and the conditions α u + β u' at both ends."""
     k = 1.4 * random.uniforms[:, :1]
-    ones = np.ones((len(k), len(x)))
-    dirichlet = np.tile([1.0, 0.0], (len(k), 1))
-    return Operators(-ones, 0 * ones, -(k**2) * ones, dirichlet, dirichlet)
+    return Operators(a2=-1.0, a1=0.0, a0=-(k**2), left=(1.0, 0.0), right=(1.0, 0.0))
 
 
 RECIPE = {
     "name": "helmholtz",
-    "data": {"family": f"{__name__}:helmholtz", "n": [32]},
+    "data": {"family": helmholtz, "n": 32},
     "model": {"kind": "green", "width": 32, "depth": 2, "heads": 2},
     "train": {
         "batch": 32,
@@ -48,20 +46,18 @@ def main(steps: int = 400, run: str | None = None) -> tuple[float, float]:
     """Train, export, measure, solve; return (error of the certified answer, 0)."""
     with tempfile.TemporaryDirectory() as scratch:
         recipe = load_recipe(RECIPE, {"train.steps": steps})
-        train(
-            recipe,
-            run or f"{scratch}/run",
-            callback=lambda p: print(f"step {p.step}: {p.error:.1e}") if p.error > 0 else None,
-        )
+        train(recipe, run or f"{scratch}/run", callback=show)
         weights = str(export(run or f"{scratch}/run", f"{scratch}/weights", {}))
-        print(
-            {loops: m["median"] for loops, m in evaluate(weights, 64)["n=32"].items() if isinstance(m, dict)}
-        )
+        measured = evaluate(weights, 64)["n=32"]
+        print({loops: m["median"] for loops, m in measured.items() if isinstance(m, dict)})
 
         A, b = systems(helmholtz, 32, draw(seed=2, split="test", start=0, count=20))
-        answer = solve_linear(A, b[:, :, 0], solver=Algebraformer(weights=weights, sizes=(32,)))
-        x = np.linalg.solve(A, b)[:, :, 0]
+        learned = Algebraformer(weights=weights)
+        answer = solve_linear(A, b[:, :, 0], solver=learned)
         print(f"20 systems: success {answer.success}, fell back on {answer.items.fell_back.sum()}")
+        x = np.linalg.solve(A, b)[:, :, 0]
+        sol = solve_bvp(lambda x, u: -u.diff(2) - u - np.exp(x), (-1, 1), lbc=0, rbc=0, linear_solver=learned)
+        print(f"a boundary value problem: success {sol.success}, by {sol.linear_solver}")
     return float(np.abs(answer.x - x).max() / np.abs(x).max()), 0.0
 
 

@@ -4,7 +4,8 @@ A run lives in a directory:
 
     recipe.json              what is being trained
     checkpoint.safetensors   weights, optimizer state and step; replaced whole, every `checkpoint_every` steps
-    log.csv                  step, loss, rate, validation measures, seconds; cut back to the checkpoint when a run goes on
+    log.csv                  step, loss, rate, validation measures, seconds (`data_seconds`: those waited for batches);
+                             cut back to the checkpoint when a run goes on
     curve.png                the log as a figure (with matplotlib)
 
 Batches are a function of the step, the rate is a function of the step, and nothing else is random: a run that was killed
@@ -18,7 +19,8 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -211,9 +213,10 @@ def _fit(s: _Setup, stop_after: int | None, callback: Callable[[Progress], None]
     stop = t.steps if stop_after is None else min(t.steps, s.step + stop_after)
     began, bad = time.perf_counter() - s.seconds, 0
     data_seconds = float(s.rows[-1][COLUMNS.index("data_seconds")]) if s.rows else 0.0
+    batches = _batches(s, stop)
     while s.step < stop:
         before = time.perf_counter()
-        batch = _batch(s, "train", s.step)
+        batch = next(batches)
         data_seconds += time.perf_counter() - before
         rate = learning_rate(s.step, s.recipe)
         for optimizer in s.optimizers:
@@ -248,6 +251,26 @@ def _fit(s: _Setup, stop_after: int | None, callback: Callable[[Progress], None]
             _save(s)
     if s.rank == 0:
         _figure(s)
+
+
+def _batches(s: _Setup, stop: int) -> Iterator[Batch]:
+    """Training batches from the present step on; beside a GPU, the next is made while the present one is used."""
+    steps = range(s.step, stop)
+    if not _makes_ahead(s.device):
+        yield from (_batch(s, "train", step) for step in steps)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        ahead = pool.submit(_batch, s, "train", steps.start)
+        for step in steps:
+            batch = ahead.result()
+            if step + 1 < stop:
+                ahead = pool.submit(_batch, s, "train", step + 1)
+            yield batch
+
+
+def _makes_ahead(device: str) -> bool:
+    """On a CPU the same cores do both: nothing is gained."""
+    return not device.startswith("cpu")
 
 
 def _batch(s: _Setup, split: str, step: int) -> Batch:
