@@ -234,8 +234,10 @@ def shipped_recipes() -> list[str]:
 
 
 def _read(source: str | Path) -> dict[str, Any]:
+    if not isinstance(source, str | Path):
+        raise ValueError(f"recipe: expected a name, a TOML file or a table of settings, got {source!r}")
     path = Path(source)
-    if not path.exists():
+    if not path.is_file():
         shipped = RECIPES / f"{source}.toml"
         if not shipped.exists():
             raise ValueError(f"recipe: no file {str(source)!r} and no shipped recipe of that name; "
