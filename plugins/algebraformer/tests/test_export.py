@@ -18,7 +18,7 @@ TOY = {
     "reweighting": {"width": 8, "depth": 1},
     "linear_transformer": {"layers": 2, "heads": 2},
 }
-CASES = [(kind, {}) for kind in KINDS] + [
+CASES: list[tuple[str, dict]] = [(kind, {}) for kind in KINDS] + [
     ("recurrent", {"cell": "gru"}),
     ("algebraformer", {"causal": True}),
     ("linear_transformer", {"weights": "full", "n": N, "embedding": 4}),
