@@ -134,6 +134,35 @@ def test_newton_hessians_are_spd():
     assert np.allclose(A, np.swapaxes(A, 1, 2)) and (np.linalg.eigvalsh(A)[:, 0] > 0).all()
 
 
+@pytest.mark.parametrize("p", [1.5, 3.0, 8.0])
+def test_newton_gradients_are_gradients_and_solutions_newton_steps(p):
+    """b against central differences of ‖r‖_p^p at the same point, which know nothing of the formula."""
+    A, b, x = spd.systems(2, "train", 5, 3, 10, p=(p,), gradients=1.0)
+    random_A, _, random_x = spd.systems(2, "train", 5, 3, 10, p=(p,))
+    assert np.array_equal(A, random_A) and not np.isclose(x, random_x).any(axis=1).all()
+    assert np.allclose(np.linalg.norm(x, axis=1), 1) and np.allclose(A @ x[..., None], b[..., None])
+    for i in range(3):
+        key = data.stream_key(2, "train", 5 + i)
+        key[0] |= np.uint64(spd._SPD_BIT)
+        G, r, exponent = spd.trajectory_point(np.random.Generator(np.random.Philox(key=key)), 10, (p,))
+        r = r / np.abs(r).max()
+        h = 1e-6
+
+        def power(step, G=G, r=r, exponent=exponent):
+            return (np.abs(r - G @ step) ** exponent).sum()
+
+        slope = np.array([(power(-h * e) - power(h * e)) / (2 * h) for e in np.eye(10)])
+        scale = 1 / np.sqrt(np.diagonal(G.T @ (spd._weights(r, exponent)[:, None] * G)))
+        found, expected = b[i] / np.linalg.norm(b[i]), scale * slope / np.linalg.norm(scale * slope)
+        assert np.allclose(found, expected, atol=1e-6)
+
+
+def test_a_share_of_the_newton_systems_has_the_gradient():
+    x = [spd.systems(3, "train", 0, 60, 6, p=(3.0,), gradients=share)[2] for share in (0.0, 0.5, 1.0)]
+    gradient = (x[1] == x[2]).all(axis=1)
+    assert ((x[1] == x[0]).all(axis=1) ^ gradient).all() and 15 < gradient.sum() < 45
+
+
 def test_unknown_split_is_named():
     with pytest.raises(ValueError, match="split"):
         data.draw(1, "tests", 0, 1)

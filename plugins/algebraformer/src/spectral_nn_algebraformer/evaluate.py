@@ -145,7 +145,8 @@ def spd_measures(weights: str | Path, recipe: Recipe, count: int, split: str) ->
     sizes = recipe.data.n if recipe.model.get("weights") == "full" else (2, 4, 6, 9, 12, 16, 20, 30, 40, 60)
     out = {}
     for n in sorted(set(sizes)):
-        A, b, x = spd.systems(recipe.seed, split, 0, min(count, 512), n, recipe.data.kappa, recipe.data.p)
+        d = recipe.data
+        A, b, x = spd.systems(recipe.seed, split, 0, min(count, 512), n, d.kappa, d.p, d.gradients)
         with torch.inference_mode():
             answer = network(torch.from_numpy(A).float(), torch.from_numpy(b).float())[-1].double().numpy()
         out[f"n={n}"] = quantiles(np.linalg.norm(answer - x, axis=1) / np.linalg.norm(x, axis=1))

@@ -231,7 +231,7 @@ class SpdObjective(Objective):
     def batch(self, split: str, start: int, count: int, n: int) -> Batch:
         d = self.recipe.data
         index = start % d.samples if split == "train" and d.samples else start
-        A, b, x = spd.systems(self.recipe.seed, split, index, count, n, d.kappa, d.p)
+        A, b, x = spd.systems(self.recipe.seed, split, index, count, n, d.kappa, d.p, d.gradients)
         return {k: torch.from_numpy(v.astype(np.float32)) for k, v in (("A", A), ("b", b), ("x", x))}
 
     def stages(self, network: nn.Module, batch: Batch, loops: int) -> list[Tensor]:

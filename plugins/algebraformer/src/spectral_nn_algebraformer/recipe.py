@@ -62,6 +62,8 @@ class DataConfig:
         Range (low, high) of the condition number, for symmetric positive definite systems.
     p : tuple of float
         Exponents above 1, or one, for l_p systems.
+    gradients : float
+        Share of the l_p Newton systems whose right-hand side is the gradient there; the others have a random solution.
     """
 
     objective: str = "operator"
@@ -75,6 +77,7 @@ class DataConfig:
     noise: tuple[float, ...] = ()
     kappa: tuple[float, ...] = ()
     p: tuple[float, ...] = ()
+    gradients: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("n", "units", "noise", "kappa", "p"):
@@ -97,6 +100,10 @@ class DataConfig:
             raise ValueError(f"data.p: expected exponents above 1, got {list(self.p)}")
         if self.objective == "start" and not self.p:
             raise ValueError("data.p: the objective 'start' needs exponents, as in [1.2, 8.0]")
+        if self.gradients and not (self.p and 0 < self.gradients <= 1):
+            raise ValueError(
+                f"data.gradients: expected a share, at most 1, beside exponents p, got {self.gradients}"
+            )
         check_at_least(self, "data.", {"rhs": 1, "samples": 0})
 
 

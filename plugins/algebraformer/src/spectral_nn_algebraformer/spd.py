@@ -28,28 +28,48 @@ def systems(
     n: int,
     kappa: tuple[float, ...] = (),
     p: tuple[float, ...] = (),
+    gradients: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A (B, n, n), b (B, n), x (B, n) of samples start … start + count - 1.
 
     With `p`, A = GᵀDG for Gaussian G (2n, n) and D = |r|^(p - 2) at the residuals of a point on the way from the
-    least-squares solution to the optimum; else eigenvalues log-uniform between 1/κ and 1 with both ends taken, κ
-    log-uniform in `kappa`, eigenvectors Haar.
+    least-squares solution to the optimum; a share `gradients` of the samples then has the gradient of ‖r‖_p^p there for
+    b, and so the Newton step for x, the others a standard normal x. Without `p`, eigenvalues are log-uniform between 1/κ
+    and 1 with both ends taken, κ log-uniform in `kappa`, eigenvectors Haar.
     """
     drawn, x = np.empty((count, n, n)), np.empty((count, n))
-    rates = np.empty((count, n))
+    rates, slopes = np.empty((count, n)), np.empty((count, n))
+    along = np.zeros(count, dtype=bool)
     for i in range(count):
         key = stream_key(seed, split, start + i)
         key[0] |= np.uint64(_SPD_BIT)
         rng = np.random.Generator(np.random.Philox(key=key))
         if p:
-            drawn[i] = _hessian(rng, n, p)
+            drawn[i], slopes[i] = _newton_system(*trajectory_point(rng, n, p))
         else:
             drawn[i], rates[i] = _directions_and_rates(rng, n, kappa or (10.0, 10.0))
         x[i] = rng.standard_normal(n)
+        along[i] = bool(p) and rng.random() < gradients
     A = drawn if p else _prescribed(drawn, rates)
     A, _ = normalize(A)
+    x[along] = np.linalg.solve(A[along], slopes[along][..., None])[..., 0]
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     return A, (A @ x[..., None])[..., 0], x
+
+
+def trajectory_point(
+    rng: np.random.Generator, n: int, p: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """G (2n, n), the residual r (2n,) at a point up to three damped Newton steps from least squares, and its exponent."""
+    exponent = p[int(rng.integers(len(p)))]
+    G, b = rng.standard_normal((2 * n, n)), rng.standard_normal(2 * n)
+    x = np.linalg.lstsq(G, b, rcond=None)[0]
+    r = b - G @ x
+    for _ in range(int(rng.integers(4))):
+        w = _weights(r, exponent)
+        x = x + np.linalg.solve(G.T @ (w[:, None] * G), G.T @ (w * r)) / max(exponent - 1, 1)
+        r = b - G @ x
+    return G, r, exponent
 
 
 def lp_problems(
@@ -115,18 +135,12 @@ def _prescribed(gaussian: np.ndarray, log_eigenvalues: np.ndarray) -> np.ndarray
     return (Q * np.exp(log_eigenvalues)[:, None]) @ np.swapaxes(Q, 1, 2)
 
 
-def _hessian(rng: np.random.Generator, n: int, p: tuple[float, ...]) -> np.ndarray:
-    exponent = p[int(rng.integers(len(p)))]
-    G, b = rng.standard_normal((2 * n, n)), rng.standard_normal(2 * n)
-    x = np.linalg.lstsq(G, b, rcond=None)[0]
-    r = b - G @ x
-    for _ in range(int(rng.integers(4))):  # a few damped Newton steps on
-        w = _weights(r, exponent)
-        x = x + np.linalg.solve(G.T @ (w[:, None] * G), G.T @ (w * r)) / max(exponent - 1, 1)
-        r = b - G @ x
-    w = _weights(r, exponent)
+def _newton_system(G: np.ndarray, r: np.ndarray, p: float) -> tuple[np.ndarray, np.ndarray]:
+    """GᵀDG (n, n), scaled to a unit diagonal, and Gᵀ(|r|^(p - 2) r) (n,) in the same unknowns, up to a factor."""
+    w = _weights(r, p)
     scale = 1 / np.sqrt(np.einsum("ij,i,ij->j", G, w, G))
-    return scale[:, None] * (G.T @ (w[:, None] * G)) * scale
+    size = np.abs(r) / np.abs(r).max()
+    return scale[:, None] * (G.T @ (w[:, None] * G)) * scale, scale * (G.T @ (np.sign(r) * size ** (p - 1)))
 
 
 def _weights(r: np.ndarray, p: float) -> np.ndarray:
