@@ -60,6 +60,8 @@ def helmholtz(random, x):
         ("model", {"kind": "algebraformer"}, "systems of size model.n = 64 alone, got \\[16\\]"),
         ("seed", "hello", "seed: expected a whole number, got 'hello'"),
         ("seed", -1, "seed: expected at least 0"),
+        ("seed", 2**70, "seed: expected at least 0 and less than"),
+        ("data.gradients", 0.5, "data.gradients: expected a share, at most 1, beside exponents"),
         ("name", "", "a recipe needs a name"),
         ("name", 3, "name: expected text"),
     ],
@@ -213,3 +215,5 @@ def test_a_start_of_ones_own(tmp_path, rng):
 def test_build_refuses_what_recipes_refuse():
     with pytest.raises(ValueError, match="cannot be divided"):
         build({"kind": "algebraformer", "width": 30, "heads": 4})
+    with pytest.raises(ValueError, match="nothing mixes"):
+        build({"kind": "green", "attention": False, "integration": False})

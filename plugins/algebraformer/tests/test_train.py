@@ -1,12 +1,14 @@
 """The training loop: every recipe, resuming to the bit, files that are not what they should be."""
 
 import csv
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from spectral_nn_algebraformer.checkpoint import CheckpointError
+from spectral_nn_algebraformer.data import diffusion
 from spectral_nn_algebraformer.models import build
 from spectral_nn_algebraformer.recipe import load_recipe, shipped_recipes
 from spectral_nn_algebraformer.train import autocast_dtype, learning_rate, train
@@ -67,6 +69,28 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path):
     assert same(straight, resumed)
     logs = [[r["loss"] for r in csv.DictReader((tmp_path / k / "log.csv").open())] for k in "ab"]
     assert logs[0] == logs[1]
+
+
+def test_batches_made_ahead_are_the_same_batches(tmp_path, monkeypatch):
+    """As beside a GPU: a thread makes the next batch meanwhile. A failure there is not lost."""
+    plain = state(train(tiny(), tmp_path / "a"))
+    monkeypatch.setattr(sys.modules[train.__module__], "_makes_ahead", lambda device: True)
+    train(tiny(), tmp_path / "b", stop_after=3)
+    assert same(plain, state(train(tiny(), tmp_path / "b")))
+
+    calls = []
+
+    def family(draw, x):
+        calls.append(1)
+        return diffusion(draw, x) if len(calls) < 4 else None
+
+    with pytest.raises(ValueError, match="must return Operators"):
+        train(tiny(data__family=family), tmp_path / "c")
+
+
+def test_a_training_that_diverges_is_stopped_with_a_sentence(tmp_path):
+    with pytest.raises(RuntimeError, match="lower train.learning_rate"):
+        train(tiny(train__learning_rate=1e9, train__steps=60, train__warmup=0), tmp_path)
 
 
 def test_corrupt_and_foreign_files_are_refused_with_a_sentence(tmp_path):

@@ -30,6 +30,8 @@ __all__ = [
 ]  # fmt: skip
 
 RECIPES = Path(__file__).parent / "recipes"
+#: Streams are keyed by 64 bits, of which the seed has the lower ones.
+MAX_SEED = 2**60
 
 
 @dataclass(frozen=True)
@@ -230,7 +232,8 @@ def load_recipe(source: str | Path | Mapping[str, Any], overrides: Mapping[str, 
         train=_section(TrainConfig, raw.get("train", {}), "train"),
     )
     check_types(recipe, "")
-    check_at_least(recipe, "", {"seed": 0})
+    if not 0 <= recipe.seed < MAX_SEED:
+        raise ValueError(f"seed: expected at least 0 and less than 2**60, got {recipe.seed}")
     check_task(model, recipe.data.objective, recipe.data.n)
     return recipe
 

@@ -60,6 +60,10 @@ def check_options(model: Mapping[str, Any]) -> None:
     width, heads = getattr(config, "width", 0), getattr(config, "heads", 1)
     if width % heads:
         raise ValueError(f"model.heads: width {width} cannot be divided into {heads} heads")
+    if not getattr(config, "attention", True) and not getattr(config, "integration", True):
+        raise ValueError(
+            "model.attention: without attention and without integration nothing mixes the tokens"
+        )
 
 
 def check_task(model: Mapping[str, Any], objective: str, sizes: tuple[int, ...]) -> None:
