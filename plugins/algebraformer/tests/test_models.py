@@ -1,4 +1,4 @@
-"""Networks: sizes as published, symmetries, masks, export."""
+"""Networks: sizes as published, symmetries, masks (export: test_export)."""
 
 import numpy as np
 import pytest
@@ -213,30 +213,6 @@ def test_denoiser_integrates_exactly_when_it_corrects_nothing():
     x = np.linalg.solve(A, b[..., None])[..., 0]
     error = np.linalg.norm(u - x, axis=1) / np.linalg.norm(x, axis=1)
     assert np.median(error) < 1e-6 and error.max() < 1e-2  # 64 points do not resolve every K
-
-
-@pytest.mark.parametrize(
-    "model",
-    [
-        SMALL,
-        {"kind": "algebraformer", "n": 8, "width": 16, "depth": 2, "heads": 2},
-        {"kind": "linear_transformer"},
-        {"kind": "linear_transformer", "ones": "none", "linear": True},
-    ],
-    ids=lambda m: m["kind"],
-)
-def test_forward_can_be_exported(model):
-    network = build(model).eval()
-    if model["kind"] == "green":
-        inputs = green_inputs()
-    elif model["kind"] == "algebraformer":
-        inputs = (torch.randn(2, 8, 9),)
-    else:
-        A, b, _ = (torch.from_numpy(v).float() for v in spd.systems(1, "test", 0, 2, 6, (5.0, 5.0)))
-        inputs = (A, b)
-    exported = torch.export.export(network, inputs).module()
-    with torch.no_grad():
-        assert torch.allclose(exported(*inputs), network(*inputs), atol=1e-6)
 
 
 @pytest.mark.parametrize(
