@@ -126,11 +126,17 @@ class Algebraformer:
         x, loops = _loop(state, columns, self.loops)
         x = x[0].T if state.single else x[:, :, 0]
         x = np.ldexp(x, (exponent - state.exponent)[:, None])
-        items = None
+        items, message = None, LinearStatus.UNCERTIFIED.sentence
         if not state.known.all():
             x[~state.known] = np.nan
             items = _reports(state.known)
-        return LinearSolution(_like(x, right, state.single), solver=self.name, iterations=loops, items=items)
+            refused = int((~state.known).sum())
+            message = (
+                f"{refused} systems refused: not second-order collocation matrices with separated conditions."
+            )
+        return LinearSolution(
+            _like(x, right, state.single), solver=self.name, message=message, iterations=loops, items=items
+        )
 
     def _estimate(self, state: NoisySystems, rows: np.ndarray, b: np.ndarray) -> LinearSolution:
         x, band, learned = estimate(state, rows, self.noise_weights, self.device)

@@ -22,8 +22,8 @@ SEEN_SIZE = 0.5
 ASYMMETRY = 1e-8
 #: Entries of matrices that go through the network together.
 CHUNK_ENTRIES = 1 << 18
-#: Largest n where the weights state none: a pass costs 16 products of n × 4n matrices a layer.
-MAX_SIZE = 64
+#: Largest n where the weights state none. Block weights serve every n; solved without falling back up to this one.
+MAX_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -85,16 +85,19 @@ class LinearTransformer:
         positive = diagonal.min(axis=1) > 0
         symmetric = np.abs(kept - np.swapaxes(kept, 1, 2)).max(axis=(1, 2)) <= ASYMMETRY
         known = finite & positive & symmetric
-        if not known.any():
+        what = ""
+        if not known.all():
             what = "a diagonal entry is not positive" if not positive.all() else "this one is not symmetric"
             what = what if finite.any() else "there are NaN or infinite entries in it"
-            raise ValueError(f"A: expected symmetric positive definite matrices; {what}")
+            what = f"A: expected symmetric positive definite matrices; {what}"
+        if not known.any():
+            raise ValueError(what)
         kept = np.where(known[:, None, None], kept, np.eye(matrices.shape[-1]))
         root = 1.0 / np.sqrt(np.where(known[:, None], diagonal, 1.0))
         scaled, bound = spd.normalize(root[:, :, None] * kept * root[:, None, :])
         typical = np.linalg.norm(scaled, axis=(1, 2))[:, None] / np.sqrt(scaled.shape[-1])
-        state = SpdState(scaled, root, bound, typical, exponent, known, self._inverses(scaled), single)
-        return self._probed(state)
+        W = self._inverses(scaled)
+        return self._probed(SpdState(scaled, root, bound, typical, exponent, known, W, what, single))
 
     def solve(self, state: SpdState, b: np.ndarray) -> LinearSolution:
         """Passes on the residual for b (n,), (n, k) or, for a batch, (B, n)."""
@@ -104,13 +107,14 @@ class LinearTransformer:
         owner = np.zeros(len(rows), int) if state.single else np.arange(len(rows))
         y, _, done = self._passes(state, owner, rows * state.root[owner], self.loops)
         x = np.ldexp(y * state.root[owner], (exponent - state.exponent[owner])[:, None])
-        items = None
+        items, message = None, LinearStatus.UNCERTIFIED.sentence
         if not state.known.all():
             x[~state.known] = np.nan
+            message = f"{int((~state.known).sum())} systems refused, the first because: {state.refusal}."
             status = np.where(state.known, LinearStatus.UNCERTIFIED, LinearStatus.UNSUPPORTED).astype(int)
             items = ItemReports(status, np.zeros(len(status), int), np.zeros(len(status), bool))
         shaped = x if not state.single else x[0] if right.ndim == 1 else x.T
-        return LinearSolution(shaped, solver=self.name, iterations=done, items=items)
+        return LinearSolution(shaped, solver=self.name, message=message, iterations=done, items=items)
 
     def warm_up(self, n: int | Sequence[int] = 16, batch: int = 1) -> float:
         """Load torch and weights, solve one batch of every size; returns the seconds that took."""
@@ -131,12 +135,15 @@ class LinearTransformer:
         _, gain, _ = self._passes(state, items, np.tile(probe, (len(items), 1)), 2)
         known = state.known.copy()
         known[items[gain > PASS_GAIN]] = False
+        if known.all():
+            return state
+        refusal = state.refusal or (
+            f"A: two passes of {self.weights!r} leave {gain.max():.2g} of the residual of this matrix; it was trained on "
+            "better conditioned ones"
+        )
         if not known.any():
-            raise ValueError(
-                f"A: two passes of {self.weights!r} leave {gain.min():.2g} of the residual of this matrix; it was "
-                "trained on better conditioned or smaller ones"
-            )
-        return replace(state, known=known)
+            raise ValueError(refusal)
+        return replace(state, known=known, refusal=refusal)
 
     def _inverses(self, A: np.ndarray) -> np.ndarray | None:
         """What a network that is linear in b does to any b, as matrices (B, n, n); None for the others."""
@@ -208,6 +215,7 @@ class SpdState:
     exponent: np.ndarray
     known: np.ndarray
     W: np.ndarray | None  # approximate inverses, of networks that are linear in b
+    refusal: str  # why the first system that is not known is not
     single: bool
 
 
