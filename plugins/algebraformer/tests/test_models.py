@@ -159,7 +159,9 @@ def test_linear_network_is_the_limit_of_small_b():
     network.load_state_dict(limit.state_dict())
     A, b, _ = spd_tensors(3, 6)
     exact = limit(A, b)[-1]
-    errors = [float((network(A, t * b)[-1] / t - exact).norm() / exact.norm()) for t in (1e-2, 1e-3)]
+    errors = [
+        float(((network(A, t * b)[-1] / t - exact).norm() / exact.norm()).detach()) for t in (1e-2, 1e-3)
+    ]
     assert errors[0] < 1e-2 and errors[1] < 2e-2 * errors[0]  # the next term is of third order
 
 
