@@ -37,17 +37,25 @@ TARGET = 1e-6
 #: Smoothing that starts near the answer begin with (p < 2): by trial, the best for each kind of start.
 NEAR = 0.003
 REPEATS = 5
-#: Problems timed one by one; problems of the learned step, which is slow.
+#: Problems timed one by one, and those of the learned step, which is slow.
 TIMED, STEPPED = 4, 8
 #: Size of the right-hand sides that the linear transformer is shown, relative to those of training, as its solver does.
 SEEN_SIZE = 0.5
 
 
-def main(count: int) -> None:
+def main(count: int, only: str = "") -> None:
     torch.set_num_threads(1)
     numba.set_num_threads(1)
+    if only != "step":
+        starts(count)
+    if only != "start":
+        A, b = problems(STEPPED, noise_only=False)
+        table("newton_step", STEP_HEAD, [[f"{p:g}", *stepped(A, b, p)] for p in EXPONENTS])
+
+
+def starts(count: int) -> None:
     start = LearnedStart()
-    rows, time_rows, step_rows = [], [], []
+    rows, time_rows = [], []
     for noise_only in (False, True):
         for p in EXPONENTS:
             A, b = problems(count, noise_only)
@@ -57,9 +65,7 @@ def main(count: int) -> None:
     for p in EXPONENTS:
         time_rows.append([f"{p:g}", "one", *timed_singly(A[:TIMED], b[:TIMED], p, start)])
         time_rows.append([f"{p:g}", f"{count} at once", *timed(A, b, p, start)])
-        step_rows.append([f"{p:g}", *stepped(A[:STEPPED], b[:STEPPED], p)])
     table("newton_time", TIME_HEAD, time_rows)
-    table("newton_step", STEP_HEAD, step_rows)
     draw(rows, time_rows)
 
 
@@ -224,8 +230,9 @@ def draw(rows: list[list[Any]], time_rows: list[list[Any]]) -> None:
         times_each.loglog(p, [row[time_at] for row in batch_rows], ".-", label=name, ms=8)
     solves.set(xlabel="p", title="linear solves to a gap of 1e-6, start included")
     times_each.set(xlabel="p", title=f"ms each, {batch_rows[0][1]}, one thread")
-    for axes in (solves, times_each):
+    for axes, marks in ((solves, (4, 10, 30, 100)), (times_each, (0.2, 0.5, 1, 2, 5))):
         axes.set_xticks(p, [f"{v:g}" for v in p])
+        axes.set_yticks(marks, [f"{v:g}" for v in marks])
         axes.minorticks_off()
         axes.grid(alpha=0.3)
     solves.legend(fontsize=8)
@@ -246,4 +253,5 @@ def milliseconds(f: Callable[[], Any], repeats: int = REPEATS) -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=64, help="problems per exponent")
+    parser.add_argument("--only", choices=("start", "step"), default="", help="half of it")
     main(**vars(parser.parse_args()))
