@@ -236,7 +236,8 @@ class SpdObjective(Objective):
 
     def stages(self, network: nn.Module, batch: Batch, loops: int) -> list[Tensor]:
         x = batch["x"]
-        answers = network(batch["A"], batch["b"])  # after every layer: deep ones learn nothing from the last alone
+        # after every layer: from the last alone deep networks learn slowly
+        answers = network(batch["A"], batch["b"])
         return [(answer - x).square().sum(1) / x.square().sum(1) for answer in answers]
 
 

@@ -13,7 +13,7 @@ every size.
 
 What the answer does as N grows is decided by those ones. A vector of ones has norm √N, so every layer multiplies by powers
 of N, and weights trained at small N diverge beyond. Divided by √N (`ones="unit"`) it does not; left out (`ones="none"`),
-what remains is polynomials in A applied to b, the same at every N, and no worse: where eigenvectors have no preferred
+what remains is products of A and b bᵀ applied to b, the same at every N, and no worse: where eigenvectors have no preferred
 direction, nor has the answer. With `linear=True` b enters to first order only (the limit of small b): the answer is then
 r(A) b, r a polynomial, and tokens need not be computed again for another b.
 """
