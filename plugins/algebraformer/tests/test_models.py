@@ -169,7 +169,7 @@ def test_linear_network_gives_a_polynomial_in_a_for_any_right_hand_sides():
     network = linear_transformer(ones="none", identities=1, linear=True)
     A, b, x = spd_tensors(3, 6)
     W = network(A, torch.eye(6, dtype=A.dtype).expand(3, -1, -1))[-1]
-    assert torch.allclose(W @ A, A @ W, atol=1e-10 * float(W.abs().max()))
+    assert torch.allclose(W @ A, A @ W, atol=1e-10 * W.abs().max().item())
     assert torch.allclose((W @ b[..., None])[..., 0], network(A, b)[-1], atol=1e-12)
     both = network(A, torch.stack([b, x], dim=2))[-1]
     assert torch.allclose(both[..., 1], network(A, x)[-1], atol=1e-12)
