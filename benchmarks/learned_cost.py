@@ -2,7 +2,8 @@
 
 One thread (set OMP_NUM_THREADS=1); minima over repeats. "network" is preconditioning, one look and four loops; "certified"
 is `solve_linear` at rtol = 1e-12, whatever it takes. Throughput of the network is floating-point operations of its matrix
-products over time, as a share of what one large matrix product reaches at the same precision.
+products over time, as a share of what one large matrix product reaches at the same precision. Iterations of FGMRES are
+counted, not timed: ``--only krylov`` runs on any machine.
 
 Run: python -m benchmarks.learned_cost
 """
@@ -26,13 +27,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.learned_report import table
 from spectral_nn import solve_linear
+from spectral_nn.linear.krylov import FGMRES
 
 SIZES = (32, 64, 128)
 BATCH = 256
+KRYLOV_COUNT = 64
 
 
-def main(weights: str, device: str) -> None:
+def main(weights: str, device: str, only: str = "") -> None:
     torch.set_num_threads(1)
+    krylov(weights, device)
+    if only:
+        return
     solver = Algebraformer(weights=weights, loops=4, device=device)
     full = Algebraformer(weights=weights, device=device)
     code = "from spectral_nn_algebraformer import Algebraformer as S; s = S(); print(f'{s.warm_up():.2f} {s.warm_up():.4f}')"
@@ -85,6 +91,35 @@ def many_right_hand_sides(solver: Algebraformer) -> None:
         rows.append([n, *(1e3 * t for t in times)])
     head = ["n", "LU factor, ms", "LU solve × 1000, ms", "network factor, ms", "4 loops × 1000, ms"]
     table("cost_many", head, rows)
+
+
+def krylov(weights: str, device: str) -> None:
+    """FGMRES to a relative residual of 1e-10 on rows of one size, with one look of the network as preconditioner."""
+    rows = []
+    for n in SIZES:
+        A, b = data.systems("elliptic", n, data.draw(31, "test", 0, KRYLOV_COUNT))
+        size = np.abs(A).max(axis=2, keepdims=True)
+        A, b = A / size, b[:, :, 0] / size[:, :, 0]
+        learned = Algebraformer(weights=weights, loops=1, device=device)
+        steps = []
+        for preconditioner in (None, learned):
+            solver = FGMRES(rtol=1e-10, max_iterations=n, preconditioner=preconditioner)
+            steps.append([solver.solve(solver.factor(a), c).iterations for a, c in zip(A, b, strict=True)])
+        without, with_network = (np.array(s) for s in steps)
+        rows.append(
+            [n, KRYLOV_COUNT, float(np.median(without)), float(np.median(with_network)), int(without.max()),
+             int(with_network.max()), f"{100 * (with_network < without).mean():.0f} %"]
+        )  # fmt: skip
+    head = [
+        "n",
+        "systems",
+        "iterations without",
+        "with the network",
+        "most without",
+        "most with",
+        "fewer with",
+    ]
+    table("krylov", head, rows)
 
 
 def throughput(weights: str, device: str) -> None:
@@ -149,4 +184,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--weights", default="elliptic")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only", default="", choices=["", "krylov"], help="one table alone")
     main(**vars(parser.parse_args()))
