@@ -76,6 +76,7 @@ def outside(count: int) -> None:
     for sigma in SIGMAS:
         noisy_A, noisy_b = add_noise(A, b, np.full(count, sigma), 1234, "test", 0)
         door = solve_linear(noisy_A, noisy_b, solver="algebraformer", noise=sigma)
+        assert door.x_error is not None
         parts = taken_apart(noisy_A, noisy_b, sigma)
         answers = ((door.x, door.x_error), parts["network"])
         rows.append(
