@@ -59,8 +59,10 @@ def run(tmp_path, monkeypatch):
 
 def test_train_export_evaluate_finetune(run, tmp_path):
     run("train", "tiny.toml", "--out", "run", "--set", "train.steps=3")
-    run("export", "run", "weights", "--count", 4)
-    assert json.loads(Path("weights/config.json").read_text())["metrics"]["n=16"]["converged"]["median"] > 0
+    run("export", "run", "weights", "--count", 4, "--storage", "int8")
+    config = json.loads(Path("weights/config.json").read_text())
+    assert config["storage"] == "int8"
+    assert config["metrics"]["n=16"]["converged"]["median"] > 0
     output = run("evaluate", "weights", "--count", 4, "--json", "m.json")
     assert "median" in output and "n=16" in json.loads(Path("m.json").read_text())
     run(

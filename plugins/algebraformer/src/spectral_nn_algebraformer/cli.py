@@ -92,14 +92,15 @@ def export(
     target: Annotated[Path, typer.Argument(help="folder to write")],
     count: Annotated[int, typer.Option(min=0, help="test systems for the model card; 0 for none")] = 2048,
     notes: Annotated[str, typer.Option(help="limits, for the model card")] = "",
+    storage: Annotated[str, typer.Option(help="float32, or int8 for a quarter of the size")] = "float32",
 ) -> None:
     """Write weights, config.json and model card."""
     from . import pretrained
     from .evaluate import evaluate as measure
 
-    _said(lambda: pretrained.export(run, target, {}, notes))
+    _said(lambda: pretrained.export(run, target, {}, notes, storage))
     if count:
-        _said(lambda: pretrained.export(run, target, measure(target, count), notes))
+        _said(lambda: pretrained.export(run, target, measure(target, count), notes, storage))
     console.print(f"{target}: model.safetensors, config.json, README.md")
 
 

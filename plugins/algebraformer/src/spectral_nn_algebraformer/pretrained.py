@@ -152,13 +152,15 @@ def check_device(device: str) -> None:
 
     if device == "cpu":
         return
-    kind = device.split(":")[0]
-    if kind == "cuda" and torch.cuda.is_available():
+    kind, _, index = device.partition(":")
+    if kind == "cuda" and (int(index) if index.isdigit() else 0) < torch.cuda.device_count():
         return
     if kind == "mps" and torch.backends.mps.is_available():
         return
-    raise ValueError(f"device: {device!r} is not there; torch {torch.__version__} sees "
-                     f"{'cuda' if torch.cuda.is_available() else 'only the CPU'}. Use device='cpu'.")  # fmt: skip
+    there = ", ".join(f"cuda:{i}" for i in range(torch.cuda.device_count())) or "only the CPU"
+    raise ValueError(
+        f"device: {device!r} is not there; torch {torch.__version__} sees {there}. Use device='cpu'."
+    )
 
 
 @lru_cache(maxsize=8)
