@@ -22,10 +22,10 @@ def model_card(settings: Mapping[str, Any], notes: str = "") -> str:
         "| --- | --- |",
         f"| network | {settings['model']['kind']}, {settings['parameters']:,} parameters, "
         f"stored as {settings['storage']} |",
-        f"| data | {data['family']}, n = {', '.join(map(str, data['n']))}; {stream}; seed {recipe['seed']} |",
+        f"| data | {_source(data)}, n = {', '.join(map(str, data['n']))}; {stream}; seed {recipe['seed']} |",
         f"| trained | {settings['steps_done']:,} of {train['steps']:,} steps of {train['batch']} matrices "
         f"({seen:,} in all), {train['optimizer']}, rate {train['learning_rate']:g} |",
-        f"| cost | {settings['training_seconds'] / 60:.0f} minutes of one CPU thread (as logged by the run) |",
+        f"| cost | {settings['training_seconds'] / 60:.0f} minutes of wall time, as logged by the run |",
         f"| weights from | {recipe['weights'] or 'scratch'} |",
         "",
         "## Measured",
@@ -48,6 +48,17 @@ def model_card(settings: Mapping[str, Any], notes: str = "") -> str:
         "```",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _source(data: Mapping[str, Any]) -> str:
+    """What kind of systems these are."""
+    if data["objective"] == "start":
+        return f"l_p problems with p = {', '.join(map(str, data['p']))}"
+    if data["objective"] != "spd":
+        return str(data["family"])
+    if data.get("p"):
+        return f"Newton systems of l_p problems with p = {', '.join(map(str, data['p']))}"
+    return f"symmetric positive definite, condition numbers {' to '.join(map(str, data['kappa']))}"
 
 
 def _band(settings: Mapping[str, Any]) -> list[str]:
