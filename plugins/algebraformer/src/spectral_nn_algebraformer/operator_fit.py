@@ -80,7 +80,8 @@ def fit_operator(A: np.ndarray, rows: str = "rectangular") -> OperatorFit:
     design = _design(n, rows)  # (m, modes, 3): what u, u' and u'' are multiplied by
     modes = design.shape[1]
     K_modes = modes - 2 * STRANGE_MODES
-    products = np.einsum("imp,ilq->ipqml", design, design).reshape(-1, modes * modes)
+    across = np.ascontiguousarray(np.swapaxes(design, 1, 2))  # (m, 3, modes)
+    stacked = across.reshape(-1, modes)
     basis = table.basis
     inner = A[:, 1:-1]
     smallest = SMALLEST_ENTRY * np.abs(inner).max(axis=2, keepdims=True)
@@ -89,7 +90,7 @@ def fit_operator(A: np.ndarray, rows: str = "rectangular") -> OperatorFit:
         weight = 1.0 / np.maximum(np.abs(fitted), smallest) ** 2
         H = np.einsum("pij,qij,bij->bipq", basis, basis, weight, optimize=True)
         g = np.einsum("pij,bij->bip", basis, weight * inner, optimize=True)
-        normal = (H.reshape(len(A), -1) @ products).reshape(len(A), modes, modes)
+        normal = stacked.T @ (H @ across).reshape(len(A), -1, modes)
         right = np.einsum("imp,bip->bm", design, g, optimize=True)
         lead = normal[:, :K_modes, :K_modes]
         K = np.linalg.solve(lead, right[:, :K_modes, None])[..., 0]
@@ -99,8 +100,8 @@ def fit_operator(A: np.ndarray, rows: str = "rectangular") -> OperatorFit:
     sigma = np.sqrt(misfit / (inner.shape[1] * n - K_modes))
     # the score of the parameters that should be zero; equal to Wald's statistic for linear least squares
     score = right[:, K_modes:] - np.einsum("blm,bm->bl", normal[:, K_modes:, :K_modes], K)
-    across = np.linalg.solve(lead, normal[:, :K_modes, K_modes:])
-    schur = normal[:, K_modes:, K_modes:] - normal[:, K_modes:, :K_modes] @ across
+    explained = np.linalg.solve(lead, normal[:, :K_modes, K_modes:])
+    schur = normal[:, K_modes:, K_modes:] - normal[:, K_modes:, :K_modes] @ explained
     strange = np.einsum("bl,bl->b", score, np.linalg.solve(schur, score[..., None])[..., 0])
     whole = A.copy()
     whole[:, 1:-1] = fitted
