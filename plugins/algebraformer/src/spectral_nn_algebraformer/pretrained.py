@@ -65,10 +65,8 @@ def load_network(weights: str | Path, device: str = "cpu", kind: str | None = No
     path = folder(weights).resolve()
     stamps = tuple((path / name).stat() for name in ("config.json", "model.safetensors"))
     network, found = _load(path, str(weights), device, tuple((s.st_mtime_ns, s.st_size) for s in stamps))
-    if kind is not None and found != kind:
-        raise WeightsError(
-            f"weights {str(weights)!r} hold a network of kind {found!r}; this solver needs one of {kind!r}."
-        )
+    if kind is not None:
+        check_kind(weights, found, kind)
     return network
 
 
@@ -144,6 +142,14 @@ def export(
     _write_config(target, settings)
     (target / "README.md").write_text(model_card(settings, notes), encoding="utf-8")
     return target
+
+
+def check_kind(weights: str | Path, found: str, needed: str) -> None:
+    """WeightsError for weights of another kind of network."""
+    if found != needed:
+        raise WeightsError(
+            f"weights {str(weights)!r} hold a network of kind {found!r}; this solver needs one of {needed!r}."
+        )
 
 
 def check_device(device: str) -> None:

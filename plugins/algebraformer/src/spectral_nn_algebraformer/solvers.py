@@ -20,7 +20,7 @@ import numpy as np
 from spectral_nn.linear import ItemReports, LinearSolution, LinearStatus, Traits, matrix_of
 
 from . import encode
-from .noisy import NoisySystems, estimate, prepare
+from .noisy import LEARNED_FROM, NoisySystems, estimate, prepare
 from .reference import LEVELS, ROWS, reference
 from .spd_solver import LinearTransformer, check_options
 
@@ -144,10 +144,10 @@ class Algebraformer:
         fitted = int((known & ~learned).sum())
         note = state.note
         if fitted:
-            who = "the answer is" if len(rows) == 1 else f"{fitted} of {len(rows)} answers are"
+            who = "The answer is" if len(rows) == 1 else f"{fitted} of {len(rows)} answers are"
             note += (
-                f" The network's answer is farther from the weighted least-squares fit of -(K u')' than noise explains: "
-                f"{who} that of the fit."
+                f" {who} that of the weighted least-squares fit of -(K u')': it is more accurate than the network below "
+                f"σ = {LEARNED_FROM:g}, and above where the two are farther apart than noise explains."
             )
         return LinearSolution(
             _like(x, b, state.single),
