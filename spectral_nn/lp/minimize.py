@@ -238,8 +238,8 @@ class _Road:
             self.newton.warm(self.reduction.z(x) / self.length, stalled.y)
             outcome = self.newton.run(cold=False)
         stuck = outcome is not None and outcome.status == LpStatus.STALLED
-        if self.newton.rows is not None and stuck:
-            self.newton.patient = True
+        if stuck and (self.newton.rows is not None or not cold):  # a start can lead into a corner for large p
+            self.newton.patient = self.newton.rows is not None
             self.newton.start(may_fit=False)
             outcome = self.newton.run(cold=True)
         return outcome

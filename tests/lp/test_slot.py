@@ -174,3 +174,12 @@ def test_a_poor_x0_does_no_harm(p, x0):
 def test_x0_need_not_be_feasible():
     result = minimize_lp(A, B, 3, x0=np.full(6, -3.0), lb=0, E=np.ones((1, 6)), e=[1.0])
     assert result.success and result.x.min() >= -1e-9 and result.x.sum() == pytest.approx(1.0)
+
+
+def test_a_start_that_leads_into_a_corner_is_left_for_least_squares():
+    """The optimum for p = 30 is a better start than least squares for p = 300, and the way from there stalls."""
+    rng = np.random.default_rng(3)
+    tall, b = rng.standard_normal((128, 64)), rng.standard_normal(128)
+    result = minimize_lp(tall, b, 300, start=lambda problem: minimize_lp(tall, b, 30).x)
+    assert result.success and result.gap <= 1e-8
+    assert result.fun == pytest.approx(minimize_lp(tall, b, 300).fun, rel=1e-7)

@@ -14,6 +14,8 @@ from spectral_nn_algebraformer.pretrained import export, shipped_weights
 from spectral_nn_algebraformer.recipe import load_recipe, shipped_recipes
 from spectral_nn_algebraformer.train import train
 
+from spectral_nn import minimize_lp
+
 TINY = {
     "name": "tiny",
     "data": {"family": "diffusion", "n": [16], "rhs": 1},
@@ -196,6 +198,14 @@ def test_a_start_that_cannot_be_is_refused_when_it_is_made(options, words):
 @pytest.mark.skipif("newton-lp" not in shipped_weights(), reason="weights are not shipped")
 def test_warm_up_of_a_start_reports_its_seconds():
     assert 0 < LearnedStart().warm_up(n=8, rows=16, batch=2) < 60
+
+
+def test_exponents_beyond_the_training_are_refused_and_said():
+    rng = np.random.default_rng(0)
+    A, b = rng.standard_normal((24, 8)), rng.standard_normal(24)
+    with pytest.warns(UserWarning, match="trained for p up to 32, got p = 100"):
+        result = minimize_lp(A, b, 100, start=LearnedStart())
+    assert result.success and "start= was dropped" in result.message
 
 
 def test_a_start_of_ones_own(tmp_path, rng):

@@ -27,6 +27,8 @@ def shipped_weights() -> list[str]:
 
 def folder(weights: str | Path) -> Path:
     """The folder of shipped weights by name, or of anyone's by path."""
+    if not isinstance(weights, str | Path):
+        raise TypeError(f"weights: expected the name of shipped weights or a folder, got {weights!r}")
     path = SHIPPED / str(weights) if (SHIPPED / str(weights)).is_dir() else Path(weights)
     if not (path / "config.json").is_file() or not (path / "model.safetensors").is_file():
         raise WeightsError(
@@ -154,6 +156,8 @@ def check_kind(weights: str | Path, found: str, needed: str) -> None:
 
 def check_device(device: str) -> None:
     """ValueError for a device that is not there."""
+    if not isinstance(device, str):
+        raise TypeError(f"device: expected a string such as 'cpu' or 'cuda:0', got {device!r}")
     import torch
 
     if device == "cpu":

@@ -91,7 +91,7 @@ class Algebraformer:
         )
 
     def __post_init__(self) -> None:
-        check_options(self.loops, self.device)
+        check_options(self.weights, self.loops, self.device)
         if self.precision not in ("float32", "bfloat16", "auto"):
             raise ValueError(f"precision: expected 'float32', 'bfloat16' or 'auto', got {self.precision!r}")
 

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -56,7 +57,7 @@ class LinearTransformer:
     def __post_init__(self) -> None:
         if self.loops is None:
             raise ValueError("loops: expected a whole number of at least 1, got None")
-        check_options(self.loops, self.device)
+        check_options(self.weights, self.loops, self.device)
 
     @property
     def traits(self) -> Traits:
@@ -229,8 +230,10 @@ def largest_size(weights: str) -> int:
         return MAX_SIZE  # what is wrong with the weights is said when they are loaded
 
 
-def check_options(loops: int | None, device: str) -> None:
-    """ValueError for a number of loops or a device that cannot be; whether a device is there shows when it is used."""
+def check_options(weights: str | Path, loops: int | None, device: str) -> None:
+    """Errors for options that cannot be; whether weights and device are there shows when they are used."""
+    if not isinstance(weights, str | Path):
+        raise TypeError(f"weights: expected the name of shipped weights or a folder, got {weights!r}")
     if loops is not None and (isinstance(loops, bool) or not isinstance(loops, int) or loops < 1):
         raise ValueError(f"loops: expected a whole number of at least 1, got {loops!r}")
     if not (isinstance(device, str) and re.fullmatch(r"cpu|(cuda|mps)(:\d+)?", device)):

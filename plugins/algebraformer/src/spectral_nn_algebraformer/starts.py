@@ -12,6 +12,8 @@ from .pretrained import WeightsError, check_device, config, load_network
 
 #: The network that chooses row weights, a key of `models.KINDS`.
 KIND = "reweighting"
+#: The largest exponent of the training; beyond, the proposals cost iterations instead of saving them.
+LARGEST_P = 32.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class LearnedStart:
         term = problem.terms[0]
         if len(problem.terms) != 1 or not isinstance(term.A, np.ndarray) or term.groups is not None:
             raise ValueError("start: LearnedStart takes one dense term without groups")
+        if term.p > LARGEST_P:
+            raise ValueError(f"start: LearnedStart was trained for p up to {LARGEST_P:g}, got p = {term.p:g}")
         A, b = np.asarray(term.A, float), np.asarray(term.b, float)
         if term.row_weights is not None:
             A, b = A * term.row_weights[:, None], b * term.row_weights
