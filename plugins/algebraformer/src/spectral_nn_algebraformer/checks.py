@@ -1,4 +1,4 @@
-"""Settings that come from outside (a recipe, a config.json, the command line) checked by the annotations of dataclasses."""
+"""Settings from outside (recipe, config.json, command line) checked by annotations; words for what is refused."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 
 def check_known(key: str, known: list[str], where: str) -> None:
@@ -73,3 +75,9 @@ def _in_words(hint: Any) -> str:
     if origin is tuple:
         return "a list of whole numbers" if inner[0] is int else "a list of numbers"
     return words.get(hint, "a function" if origin is Callable else str(hint))
+
+
+def refused_words(known: np.ndarray) -> str:
+    """How many of a batch (B,) are refused, and which is the first."""
+    refused = np.flatnonzero(~known)
+    return f"{len(refused)} system{'s' * (len(refused) != 1)} refused, the first (item {refused[0]})"

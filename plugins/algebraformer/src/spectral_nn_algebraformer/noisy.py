@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import denoise, encode
+from .checks import refused_words
 from .operator_fit import OperatorFit, fit_operator
 
 #: Half-width of a 90 % band of a normal variable, in standard deviations.
@@ -232,5 +233,5 @@ def _note(stated: np.ndarray, sigma: np.ndarray, refusals: _Refusals) -> str:
             + (f" in {louder.sum()} systems." if louder.sum() > 1 else ".")
         )
     if refusals.first:
-        parts.append(f"{int((~fine).sum())} systems refused, the first because: {refusals.first}.")
+        parts.append(f"{refused_words(fine)} because: {refusals.first}.")
     return " ".join(parts)

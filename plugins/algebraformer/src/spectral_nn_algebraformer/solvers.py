@@ -20,6 +20,7 @@ import numpy as np
 from spectral_nn.linear import ItemReports, LinearSolution, LinearStatus, Traits, matrix_of
 
 from . import encode
+from .checks import refused_words
 from .noisy import LEARNED_FROM, NoisySystems, estimate, prepare
 from .reference import LEVELS, ROWS, reference
 from .spd_solver import LinearTransformer, check_options
@@ -130,10 +131,7 @@ class Algebraformer:
         if not state.known.all():
             x[~state.known] = np.nan
             items = _reports(state.known)
-            refused = int((~state.known).sum())
-            message = (
-                f"{refused} systems refused: not second-order collocation matrices with separated conditions."
-            )
+            message = f"{refused_words(state.known)} because: no second-order collocation matrix with two separated conditions."
         return LinearSolution(
             _like(x, right, state.single), solver=self.name, message=message, iterations=loops, items=items
         )

@@ -14,6 +14,7 @@ import numpy as np
 from spectral_nn.linear import ItemReports, LinearSolution, LinearStatus, Traits, matrix_of
 
 from . import encode, spd
+from .checks import refused_words
 
 #: Passes go on while each gains this factor at least; a system that two in a row do not serve is left to certify.
 PASS_GAIN = 0.9
@@ -111,7 +112,7 @@ class LinearTransformer:
         items, message = None, LinearStatus.UNCERTIFIED.sentence
         if not state.known.all():
             x[~state.known] = np.nan
-            message = f"{int((~state.known).sum())} systems refused, the first because: {state.refusal}."
+            message = f"{refused_words(state.known)} because: {state.refusal}."
             status = np.where(state.known, LinearStatus.UNCERTIFIED, LinearStatus.UNSUPPORTED).astype(int)
             items = ItemReports(status, np.zeros(len(status), int), np.zeros(len(status), bool))
         shaped = x if not state.single else x[0] if right.ndim == 1 else x.T
